@@ -1,0 +1,92 @@
+"""A running app on a small model, and a Chromium page that notices requests to the outside."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+
+# Machines that run tests are busy: waiting longer for the same thing does not make a claim weaker.
+expect.set_options(timeout=30_000)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def start_app(*arguments: str) -> tuple[subprocess.Popen, str]:
+    """The app as a user starts it, and its address once it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(600):
+        if process.poll() is not None:
+            raise RuntimeError(f"the app ended: {process.stdout.read() if process.stdout else ''}")
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return process, address
+        except OSError:
+            time.sleep(0.2)
+    process.kill()
+    raise RuntimeError("the app did not answer within two minutes")
+
+
+@pytest.fixture(scope="session")
+def app(small_folder: Path) -> Iterator[str]:
+    """Address of an app that runs the small model."""
+    process, address = start_app("--model", str(small_folder))
+    yield address
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A Chromium; a machine without one fails the test."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, app: str) -> Iterator[Callable[..., Page]]:
+    """Opens the app: open_page("?tab=…", width=1280, theme="light"). Fails on outside requests and page errors."""
+    contexts, wrong = [], []
+
+    def note(request: object) -> None:
+        url = getattr(request, "url", "")
+        if not url.startswith((app, "data:", "blob:")):
+            wrong.append(f"request to {url}")
+
+    def opened(query: str = "", width: int = 1280, height: int = 800, theme: str = "light") -> Page:
+        context = chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", note)
+        page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
+        page.goto(f"{app}/{query}{'&' if query else '?'}__theme={theme}")
+        page.wait_for_selector("#tabs", timeout=60_000)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not wrong, wrong

@@ -1,0 +1,183 @@
+"""The Calculator in a real Chromium, and its endpoint the way programs call it."""
+
+import json
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from playwright.sync_api import Page, expect
+
+from gpt import GPTConfig, count_parameters, estimate_memory
+from gpt.ui.calculation import answer
+from gpt.workload import Workload
+
+QUERY = "?tab=calculator&length=3"
+
+
+def opened(open_page, **view) -> Page:
+    page = open_page(QUERY, **view)
+    expect(page.locator("#calc-parameters table")).to_be_visible(timeout=60_000)
+    return page
+
+
+def panel(page: Page, name: str) -> None:
+    page.locator("#calc-tabs").get_by_role("tab", name=name).click()
+
+
+def fill(page: Page, name: str, number: object) -> None:
+    page.locator(f"#calc-{name} input").fill(str(number))
+
+
+def test_it_opens_on_the_chapters_model_and_answers_its_question(open_page):
+    page = opened(open_page)
+    expect(page.locator("#calc-parameters")).to_contain_text("163,009,536")
+    expect(page.locator("#calc-parameters")).to_contain_text("L · (4 · d² + d) = 12 · (4 · 768² + 768)")
+    expect(page.locator("#calc-head-answer")).to_contain_text("163M or 124M?")
+    expect(page.locator("#calc-own .bars").first).to_be_visible()
+
+
+def test_a_preset_fills_the_fields_and_the_head_can_be_tied(open_page):
+    page = opened(open_page)
+    page.locator("#calc-preset-355M").click()
+    expect(page.locator("#calc-emb_dim input")).to_have_value("1024")
+    expect(page.locator("#calc-parameters tr.strong td").first).to_have_text("406,212,608")
+    page.locator("#calc-tied_head input").check()
+    expect(page.locator("#calc-parameters tr.strong td").first).to_have_text("354,749,440")
+
+
+def test_what_is_impossible_is_said_at_once_and_nothing_is_lost(open_page):
+    page = opened(open_page)
+    fill(page, "emb_dim", 770)
+    expect(page.locator("#calc-config-problem")).to_contain_text("emb_dim is 770 and n_heads is 12")
+    expect(page.locator("#calc-parameters")).to_contain_text("163,009,536")
+    fill(page, "emb_dim", 10**12)
+    expect(page.locator("#calc-config-problem")).to_contain_text("emb_dim is 1000000000000")
+    fill(page, "emb_dim", 768)
+    expect(page.locator("#calc-config-problem .problem")).to_have_count(0)
+    fill(page, "seq_len", 2000)
+    expect(page.locator("#calc-workload-problem")).to_contain_text("seq_len is 2,000")
+    expect(page.locator("#calc-parameters")).to_contain_text("163,009,536")
+
+
+def test_memory_of_training_with_its_curve_and_the_machines_it_fits(open_page):
+    page = opened(open_page)
+    page.get_by_role("radio", name="training").check()
+    panel(page, "Memory")
+    estimate = estimate_memory(GPTConfig.preset("gpt2-124M"), mode="training")
+    table = page.locator("#calc-memory")
+    expect(table).to_contain_text(f"{estimate.optimizer:,}")
+    expect(table).to_contain_text("2 · N · B = 2 · 163,009,536 · 4")
+    expect(table).to_contain_text("Korthikanti")
+    expect(page.locator("#calc-devices li.fits")).not_to_have_count(0)
+    page.get_by_role("radio", name="over sequences in the batch").check()
+    expect(page.locator("#calc-growth")).to_contain_text("sequences in the batch")
+    fill(page, "batch_size", 1000)
+    expect(page.locator("#calc-devices li.full")).not_to_have_count(0)
+
+
+def test_a_figure_drawn_in_a_hidden_panel_fills_it_when_shown(open_page):
+    page = opened(open_page)
+    panel(page, "Memory")
+    expect(page.locator("#calc-memory-bar .bars").first).to_be_visible()
+    panel(page, "Parameters")
+    page.locator("#calc-preset-774M").click()
+    expect(page.locator("#calc-parameters tr.strong td").first).to_have_text("838,220,800")
+    panel(page, "Memory")
+    page.wait_for_function(
+        """() => {
+            const drawn = document.querySelector('#calc-memory-bar .main-svg')?.getBoundingClientRect().width;
+            return drawn && Math.abs(drawn - document.querySelector('#calc-memory').clientWidth) < 40;
+        }"""
+    )
+
+
+def test_operations_last_as_long_as_the_stated_speed_says(open_page):
+    page = opened(open_page)
+    panel(page, "FLOPs")
+    expect(page.locator("#calc-flops")).to_contain_text("291,648,307,200")
+    expect(page.locator("#calc-flops")).to_contain_text("2.92 s")
+    fill(page, "speed", 1000)
+    expect(page.locator("#calc-flops")).to_contain_text("292 ms")
+
+
+def test_a_measurement_stands_beside_its_estimate(open_page):
+    page = opened(open_page)
+    page.get_by_role("button", name="Loaded model").click()
+    expect(page.locator("#calc-emb_dim input")).to_have_value("48")
+    expect(page.locator("#calc-seq_len input")).to_have_value("64")
+    page.get_by_role("radio", name="training").check()
+    panel(page, "Measure")
+    page.locator("#calc-measure").click()
+    expect(page.locator("#calc-measure-status progress")).to_be_visible(timeout=30_000)
+    expect(page.locator("#calc-measured table")).to_be_visible(timeout=120_000)
+    rows = page.locator("#calc-measured tbody tr").all_inner_texts()
+    for name in ("Weights", "Gradients", "Optimizer state", "Activations", "Logits", "Fullest moment"):
+        row = next(row for row in rows if row.startswith(name))
+        assert float(row.split()[-1]) == pytest.approx(1, abs=0.05), row
+    expect(page.locator("#calc-measured")).to_contain_text("Whole process at most")
+
+
+def test_a_measurement_can_be_stopped_and_one_that_does_not_fit_is_refused(open_page):
+    page = opened(open_page)
+    panel(page, "Measure")
+    page.locator("#calc-measure").click()
+    page.locator("#calc-stop").click(timeout=30_000)
+    expect(page.locator("#calc-measure-status")).to_contain_text("Stopped.", timeout=30_000)
+    expect(page.locator("#calc-measure")).to_be_visible()
+    page.locator("#calc-preset-1558M").click()
+    expect(page.locator("#calc-emb_dim input")).to_have_value("1600")
+    fill(page, "batch_size", 10_000)
+    page.locator("#calc-measure").click()
+    expect(page.locator("#calc-measure-status")).to_contain_text("GiB are free", timeout=30_000)
+
+
+def test_the_sums_can_be_saved(open_page, tmp_path):
+    page = opened(open_page)
+    for name in ("json", "csv"):
+        with page.expect_download() as started:
+            page.locator(f"#calc-{name}").click()
+        started.value.save_as(tmp_path / f"saved.{name}")
+    config = GPTConfig.preset("gpt2-124M")
+    saved = json.loads((tmp_path / "saved.json").read_text())
+    assert saved["parameters"] == answer(config, Workload())["parameters"]
+    assert "291648307200" in (tmp_path / "saved.csv").read_text()
+
+
+@pytest.mark.parametrize(("width", "theme"), [(390, "light"), (1280, "dark")])
+def test_no_panel_is_wider_than_the_page(open_page, width, theme):
+    page = opened(open_page, width=width, theme=theme)
+    for name in ("Parameters", "Memory", "FLOPs", "Measure"):
+        panel(page, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.fixture(scope="module")
+def client(app):
+    return Client(app, verbose=False)
+
+
+def test_calculate_answers_with_the_librarys_numbers(client):
+    told = client.predict(64, 2, 4, 128, 500, True, True, "bfloat16", 3, 100, "training", "sgd", api_name="/calculate")
+    config = GPTConfig(500, 128, 64, 4, 2, qkv_bias=True, tied_head=True)
+    assert told == answer(config, Workload("bfloat16", 3, 100, "training", "sgd"))
+    assert told["parameters"]["total"] == count_parameters(config).total
+
+
+def test_calculate_has_the_contracts_defaults(client):
+    told = client.predict(768, 12, 12, api_name="/calculate")
+    assert told["parameters"]["total"] == 163_009_536
+    assert told["memory_bytes"]["weights"] == 652_038_144
+    assert told["flops"]["forward"] == 291_648_307_200
+
+
+@pytest.mark.parametrize(("sizes", "sentence"), [
+    ((770, 12, 12), "n_heads divides"),
+    ((0, 12, 12), "emb_dim is 0"),
+    ((-768, 12, 12), "emb_dim is -768"),
+    ((10**12, 12, 12), "emb_dim is 1000000000000"),
+    ((10**6, 10**6, 1), "64-bit"),
+    ((768, "twelve", 12), "n_layers is 'twelve'"),
+])  # fmt: skip
+def test_calculate_refuses_in_one_sentence(client, sizes, sentence):
+    with pytest.raises(AppError, match=sentence):
+        client.predict(*sizes, api_name="/calculate")

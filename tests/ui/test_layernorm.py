@@ -1,0 +1,160 @@
+"""What the LayerNorm tab says and draws, against the trace it is drawn from."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from gpt.generation import Run, Settings
+from gpt.model import LayerNorm
+from gpt.norm_experiments import without_norms
+from gpt.tracing import trace
+from gpt.ui import layernorm_example, traces
+from gpt.ui.layernorm_figures import beyond, shared_limits
+from gpt.ui.layernorm_views import VIEWS, Look
+
+IDS = (6109, 3626, 6100, 345, 318, 262)
+
+
+@pytest.fixture
+def library(small_model, monkeypatch):
+    monkeypatch.setattr(traces, "_recent", type(traces._recent)())
+    return SimpleNamespace(get=lambda _: SimpleNamespace(model=small_model))
+
+
+@pytest.fixture
+def look(library):
+    def opened(token: int = 3, block: int = 1, name: str = "norm2", ids: tuple = IDS) -> Look:
+        run = Run("small", "", ids, Settings())
+        return Look(run, traces.traced_run(library, run, token), block, name)
+
+    return opened
+
+
+def numbers(look: Look, view: str) -> tuple[list[str], list[list]]:
+    header, rows = VIEWS[view][1](look)
+    return list(header), [list(row) for row in rows]
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("norm", ["norm1", "norm2", "final_norm"])
+def test_every_view_can_be_drawn_and_saved_for_every_norm(look, name, norm):
+    opened = look(name=norm)
+    view = VIEWS[name][0](opened)
+    assert json.loads(view.figure.to_json())["data"]
+    assert view.said
+    header, rows = numbers(opened, name)
+    assert rows and all(len(row) == len(header) for row in rows)
+
+
+@pytest.mark.parametrize("name", sorted(VIEWS.keys() - {"Scale and shift"}))
+def test_another_token_gives_another_figure(look, name):
+    draw = VIEWS[name][0]
+    assert draw(look(token=1)).figure.to_json() != draw(look(token=2)).figure.to_json()
+
+
+@pytest.mark.parametrize("name", sorted(VIEWS.keys() - {"Scale and shift", "Without norms"}))
+def test_another_block_gives_another_figure(look, name):
+    draw = VIEWS[name][0]
+    assert draw(look(block=1)).figure.to_json() != draw(look(block=2)).figure.to_json()
+
+
+def test_the_saved_features_are_those_of_the_trace(look, small_model):
+    norm = trace(small_model, IDS).blocks[1].norm2
+    header, rows = numbers(look(token=3), "Distribution")
+    assert header == ["feature", "before", "normalized", "after"]
+    columns = np.array(rows).T
+    for column, x in zip(columns[1:], (norm.before, norm.normalized, norm.after), strict=True):
+        np.testing.assert_allclose(column, x[3], atol=1e-5)
+
+
+def test_the_feature_map_is_saved_whole(look, small_model):
+    norm = trace(small_model, IDS).blocks[1].norm2
+    header, rows = numbers(look(), "Feature map")
+    assert len(header) == 4 + small_model.config.emb_dim
+    saved = np.array([row[4:] for row in rows])
+    np.testing.assert_allclose(saved, torch.cat([norm.before, norm.after]), atol=1e-5)
+
+
+def test_the_variance_per_token_is_explained_with_the_opened_tokens_numbers(look, small_model):
+    variance = float(trace(small_model, IDS).blocks[1].norm2.before[3].var(correction=0))
+    said = VIEWS["Per token"][0](look(token=3)).said
+    assert f"{variance:.6g} / ({variance:.6g} + 0.00001) = {variance / (variance + LayerNorm.eps):.7f}"[:-1] in said
+
+
+def test_a_feature_that_stands_out_is_named_with_its_values(look):
+    opened = look(name="norm1")
+    opened.norm.before[:, 17] += 50
+    view = VIEWS["Feature map"][0](opened)
+    assert "feature 17" in view.table
+    assert f"{float(opened.norm.before[3, 17]):.4f}" in view.table
+    assert "17" in [annotation.text for annotation in view.figure.layout.annotations]
+
+
+def test_without_norms_compares_the_distributions_of_both_networks(look, small_model):
+    view = VIEWS["Without norms"][0](look(token=3))
+    ids = torch.tensor([IDS])
+    for network, bars in ((without_norms(small_model), view.second.data[0]), (small_model, view.second.data[1])):
+        probabilities = network(ids)[0, 3].softmax(0)
+        assert max(bars.x) == pytest.approx(float(probabilities.max()), rel=1e-4)
+
+
+def test_a_network_that_overflows_without_its_norms_is_said_to(look, small_model, monkeypatch):
+    bare = trace(without_norms(small_model), IDS)
+    bare.blocks[2].norm1.before[:] = torch.inf
+    monkeypatch.setattr("gpt.ui.layernorm_views.traced_without_norms", lambda *_: bare)
+    view = VIEWS["Without norms"][0](look())
+    assert "block 2, norm1" in view.said and view.second is None
+
+
+def test_a_long_text_is_opened_around_the_chosen_token_and_says_so(look):
+    long = look(token=100, ids=tuple(range(150)))
+    window = long.traced.window
+    assert (window.start, window.stop, window.first_read) == (64, 128, 64)
+    said = traces.traced_text(long.run, long.traced)
+    assert "Token 101 of 150" in said and "tokens 65 – 128 are opened, computed from token 65 on" in said
+    strip = traces.traced_strip(long.run, long.traced)
+    assert strip["opened"] == 100
+    outside = [index for index, token in enumerate(strip["tokens"]) if "outside" in token["kind"]]
+    assert outside == [*range(64), *range(128, 150)]
+    assert "opened, computed" not in traces.traced_text(look().run, look().traced)
+
+
+def test_the_same_text_is_traced_once_whatever_is_looked_at(look, monkeypatch):
+    calls = []
+    monkeypatch.setattr(traces, "trace_window", lambda *args: calls.append(args) or trace(*args[:2]))
+    for token in range(4):
+        for view, _ in VIEWS.values():
+            view(look(token=token))
+    assert len(calls) == 2  # with its norms and without
+
+
+def test_old_traces_make_room_for_new_ones(look, monkeypatch):
+    monkeypatch.setattr(traces, "_MOST_BYTES", 1)
+    look(ids=(1, 2, 3, 4))
+    look(ids=(1, 2, 3, 5))
+    assert [key[3] for key in traces._recent] == [(1, 2, 3, 5)]
+
+
+def test_far_outliers_do_not_stretch_the_shared_axis_and_are_told():
+    x = np.linspace(-1, 1, 1000)
+    x[123] = 500
+    low, high = shared_limits([x, x / 2])
+    assert -2 < low <= -1 and 1 <= high < 2
+    assert beyond(x, low, high) == [123]
+    assert shared_limits([np.ones(4)]) == (pytest.approx(0.98), pytest.approx(1.02))
+
+
+def test_the_example_shows_the_chapters_figures_as_printed():
+    # Section 4.2: outputs, mean and unbiased variance by hand; biased variance after the LayerNorm class.
+    _, table, _ = layernorm_example.drawn(layernorm_example.OUTPUTS, layernorm_example.BIASED, -5)
+    for figure in ("0.2260", "0.3470", "0.2216", "0.5198", "0.1324", "0.2170", "0.0231", "0.0398", "0.9995", "0.9997"):
+        assert f"<td>{figure}</td>" in table
+
+
+def test_a_larger_eps_leaves_less_variance():
+    said = [layernorm_example.drawn(layernorm_example.INPUTS, layernorm_example.UNBIASED, e)[0] for e in (-8, -5, 0)]
+    left = [float(text.split(") = ")[1].split(". ")[0]) for text in said]
+    assert left[0] > left[1] > left[2]

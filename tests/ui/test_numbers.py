@@ -1,0 +1,27 @@
+"""Numbers as the page writes them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpt.ui.numbers import exact_size, percent, size
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [(0, "0.00 %"), (1, "100.0 %"), (0.1578, "15.8 %"), (0.0731, "7.31 %"), (1e-9, "< 0.01 %"), (0.99999, "> 99.9 %")],
+)
+def test_percent(probability, text):
+    assert percent(probability) == text
+
+
+@given(st.floats(0, 1, exclude_min=True, exclude_max=True))
+def test_what_can_happen_is_never_shown_as_impossible_nor_as_certain(probability):
+    assert percent(probability) not in ("0.00 %", "100.0 %")
+
+
+def test_sizes_are_binary_and_exact():
+    # Chapter 4, section 4.6: 163,009,536 float32 parameters are 621.83 MB of 2^20 bytes.
+    assert exact_size(4 * 163_009_536) == "621.83 MiB = 652,038,144 bytes"
+    assert (size(0), size(1023), size(1024), size(2**60)) == ("0 bytes", "1023 bytes", "1.00 KiB", "1,048,576.00 TiB")
+    assert exact_size(12) == "12 bytes"
