@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..figures import ACCENT
+from .choosing import CHOOSING
 
 # Cells of all maps together: enough to recognise a head, little enough to travel.
 _MOST_CELLS = 400_000
@@ -36,36 +37,15 @@ _TEMPLATE = r"""${(() => {
     '</div></div>';
 })()}"""
 
-_EVENTS = r"""
-const maps = () => [...element.querySelectorAll('.map')];
-let focused = null;
-const focusOn = (index) => {
-  const next = maps()[index];
-  if (!next) return;
-  maps().forEach((map) => { map.tabIndex = map === next ? 0 : -1; });
-  next.focus();
-};
-element.addEventListener('focusin', (event) => {
-  const button = event.target.closest('.map');
-  if (button) focused = Number(button.dataset.index);
-});
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('.map');
-  if (button) trigger('select', {index: Number(button.dataset.index), value: button.title});
-});
-element.addEventListener('keydown', (event) => {
-  const button = event.target.closest('.map');
-  if (!button) return;
+_EVENTS = (
+    CHOOSING
+    + r"""
+chooseFrom('.map', () => {
   const heads = props.value.heads;
-  const by = {ArrowRight: 1, ArrowLeft: -1, ArrowDown: heads, ArrowUp: -heads}[event.key];
-  if (by === undefined) return;
-  event.preventDefault();
-  focusOn(Number(button.dataset.index) + by);
-});
-watch('value', () => {
-  if (focused !== null && document.activeElement === document.body) focusOn(focused);
+  return {ArrowRight: 1, ArrowLeft: -1, ArrowDown: heads, ArrowUp: -heads};
 });
 """
+)
 
 
 def attention_maps(elem_id: str) -> gr.HTML:

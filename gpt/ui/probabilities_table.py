@@ -9,6 +9,7 @@ import gradio as gr
 
 from ..sampling import Sampling, TokenRow, TokenTable
 from ..tokenizer import Tokenizer
+from .choosing import CHOOSING
 from .numbers import fine_percent
 
 _TOKENIZER = Tokenizer()
@@ -22,10 +23,10 @@ _TEMPLATE = r"""${(() => {
     Number(100 * Math.min(1, part)) + '%"></span></span></td>';
   const figures = (row) => share('whole', row.probability, row.probability_part) +
     share('after', row.sampling, row.sampling_part) + '<td class="fate">' + escape(row.fate) + '</td>';
-  const token = (row) => '<tr class="' + (row.kept ? 'kept' : 'cut') + (row.chosen ? ' chosen' : '') +
-    '" data-id="' + Number(row.token_id) + '"><td>' + escape(row.rank) + '</td><td class="name">' +
-    '<button type="button" class="candidate" aria-pressed="' + Boolean(row.chosen) + '" aria-label="' +
-    escape(row.label) + '">' + escape(row.text) + '</button>' +
+  const token = (row) => '<tr class="candidate-row ' + (row.kept ? 'kept' : 'cut') + (row.chosen ? ' chosen' : '') +
+    '"><td>' + escape(row.rank) + '</td><td class="name">' +
+    '<button type="button" class="candidate" data-index="' + Number(row.token_id) + '" aria-pressed="' +
+    Boolean(row.chosen) + '" aria-label="' + escape(row.label) + '">' + escape(row.text) + '</button>' +
     (row.mark ? '<span class="mark">' + escape(row.mark) + '</span>' : '') + '</td><td>' + Number(row.token_id) +
     '</td><td>' + escape(row.logit) + '</td>' + figures(row) + '</tr>';
   return '<div class="scroll"><table class="candidates"><thead><tr><th>rank</th><th class="name">token</th>' +
@@ -35,30 +36,7 @@ _TEMPLATE = r"""${(() => {
     figures(value.others) + '</tr></tbody></table></div>';
 })()}"""
 
-_EVENTS = r"""
-const rows = () => [...element.querySelectorAll('tr[data-id]')];
-let focused = null;
-element.addEventListener('focusin', (event) => {
-  const row = event.target.closest('tr[data-id]');
-  if (row) focused = row.dataset.id;
-});
-element.addEventListener('click', (event) => {
-  const row = event.target.closest('tr[data-id]');
-  if (row) trigger('select', {index: Number(row.dataset.id), value: row.querySelector('button').textContent});
-});
-element.addEventListener('keydown', (event) => {
-  const row = event.target.closest('tr[data-id]');
-  const step = {ArrowDown: 1, ArrowUp: -1}[event.key];
-  if (!row || !step) return;
-  event.preventDefault();
-  const next = rows()[rows().indexOf(row) + step];
-  if (next) next.querySelector('button').focus();
-});
-watch('value', () => {
-  const row = rows().find((row) => row.dataset.id === focused);
-  if (row && document.activeElement === document.body) row.querySelector('button').focus();
-});
-"""
+_EVENTS = CHOOSING + "chooseFrom('.candidate-row', () => ({ArrowDown: 1, ArrowUp: -1}));"
 
 
 @dataclass(frozen=True)

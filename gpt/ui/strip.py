@@ -10,6 +10,7 @@ import gradio as gr
 
 from ..figures import probability_colour, text_colour
 from ..tokenizer import Tokenizer
+from .choosing import CHOOSING
 
 _TOKENIZER = Tokenizer()
 
@@ -27,37 +28,21 @@ _TEMPLATE = r"""${(() => {
     tokens.map(token).join('') + '</div>';
 })()}"""
 
-_EVENTS = r"""
-const tokens = () => [...element.querySelectorAll('.token')];
-let focused = null;
-const focusOn = (index) => {
-  const all = tokens();
-  const next = all[Math.max(0, Math.min(all.length - 1, index))];
-  if (!next) return;
-  all.forEach((token) => { token.tabIndex = token === next ? 0 : -1; });
-  next.focus();
-};
-element.addEventListener('focusin', (event) => {
-  const button = event.target.closest('.token');
-  if (button) focused = Number(button.dataset.index);
-});
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('.token');
-  if (button) trigger('select', {index: Number(button.dataset.index), value: button.textContent});
-});
-element.addEventListener('keydown', (event) => {
-  const button = event.target.closest('.token');
-  if (!button) return;
-  const at = Number(button.dataset.index);
-  const to = {ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tokens().length - 1}[event.key];
-  if (to === undefined) return;
-  event.preventDefault();
-  focusOn(to);
-});
-watch('value', () => {
-  if (focused !== null && document.activeElement === document.body) focusOn(focused);
+_EVENTS = (
+    CHOOSING
+    + r"""
+chooseFrom('.token', () => ({ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity}));
+// On a long text the opened token may be far below.
+onRedraw(() => {
+  const strip = element.querySelector('.strip');
+  const opened = element.querySelector('.token.opened');
+  if (!opened) return;
+  const outer = strip.getBoundingClientRect(), inner = opened.getBoundingClientRect();
+  if (inner.top < outer.top || inner.bottom > outer.bottom)
+    strip.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
 });
 """
+)
 
 
 @dataclass(frozen=True)

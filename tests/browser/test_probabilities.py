@@ -60,6 +60,33 @@ def test_arrow_keys_move_and_enter_opens(open_page):
     expect(page.locator("#probabilities-strip .token.opened")).to_be_focused()
 
 
+def test_a_redraw_under_the_fingers_does_not_lose_the_focus(open_page):
+    page = opened(open_page(TAB))
+    page.locator("#probabilities-strip .token").nth(6).focus()
+    focused = page.evaluate("""async () => {
+        const strip = document.querySelector('#probabilities-strip .strip');
+        strip.innerHTML = strip.innerHTML;
+        await null;  // no longer: a key may follow at once
+        return document.activeElement.dataset.index;
+    }""")
+    assert focused == "6"
+    page.keyboard.press("Enter")
+    expect(page.locator("#opened-token")).to_contain_text("Token 7 of 12")
+
+
+def test_who_leaves_the_strip_is_not_pulled_back(open_page):
+    page = opened(open_page(TAB))
+    page.locator("#probabilities-strip .token").nth(6).focus()
+    page.locator("#probabilities-summary").click()
+    page.wait_for_timeout(50)
+    assert page.evaluate("""async () => {
+        const strip = document.querySelector('#probabilities-strip .strip');
+        strip.innerHTML = strip.innerHTML;
+        await null;
+        return document.activeElement === document.body;
+    }""")
+
+
 def test_the_first_token_says_why_it_has_no_distribution(open_page):
     page = opened(open_page(TAB))
     page.locator("#probabilities-strip .token").first.click()
@@ -81,7 +108,7 @@ def test_sliders_reshape_the_opened_step_and_leave_the_run_alone(open_page):
     expect(page.locator("#formula")).to_contain_text("greedy")
     set_slider(page, "rows", 20)
     expect(page.locator("#candidates tr.others")).to_contain_text("other tokens")
-    expect(page.locator("#candidates tr[data-id]").nth(19)).to_be_visible()
+    expect(page.locator("#candidates tr.candidate-row").nth(19)).to_be_visible()
     page.locator("#as-run").click()
     expect(page.locator("#T input[type=number]")).to_have_value("0.8")
     expect(fates.nth(4)).to_have_text("kept")
@@ -92,7 +119,7 @@ def test_the_formula_of_a_chosen_row_is_rendered_as_mathematics(open_page):
     page = opened(open_page(TAB))
     page.locator("#candidates .candidate").nth(1).click()
     expect(page.locator("#formula .katex").first).to_be_visible()
-    row = page.locator("#candidates tr[data-id]").nth(1)
+    row = page.locator("#candidates tr.candidate-row").nth(1)
     expect(row.locator("button")).to_have_attribute("aria-pressed", "true")
     logit = row.locator("td").nth(3).inner_text()
     expect(page.locator("#formula li").first).to_contain_text(logit)
