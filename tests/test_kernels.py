@@ -107,6 +107,24 @@ def test_a_kernel_that_is_missing_or_wrong_is_not_chosen():
     assert kernels._quickest([missing, wrong, plain], lambda kernel: lambda: kernel(x), tolerance=1e-5) is plain
 
 
+def test_a_busy_moment_of_the_machine_does_not_decide(monkeypatch):
+    def quick():
+        return torch.zeros(1)
+
+    def slow():
+        return torch.zeros(1)
+
+    timed = []
+
+    def seconds(run):
+        timed.append(run)
+        busy = len(timed) <= 8
+        return (1.0 if run is quick else 2.0) + 10.0 * busy
+
+    monkeypatch.setattr(kernels, "_seconds", seconds)
+    assert kernels._quickest([quick, slow], lambda kernel: kernel, tolerance=1e-5) is quick
+
+
 def test_choosing_leaves_the_random_state_alone():
     kernels._float32_kernel.cache_clear()
     torch.manual_seed(1)
