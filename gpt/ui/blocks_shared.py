@@ -52,9 +52,9 @@ def explained(fn: Callable[..., Sequence[Any]], n_outputs: int) -> Callable[...,
     return answer
 
 
-def end_of(ids: Sequence[int], loaded: LoadedModel) -> tuple[int, ...]:
+def end_of(ids: Sequence[int], loaded: LoadedModel, most: int = WINDOW) -> tuple[int, ...]:
     """The last of these tokens, as many as a panel works on."""
-    return tuple(ids[-min(WINDOW, loaded.model.config.context_length) :])
+    return tuple(ids[-min(most, loaded.model.config.context_length) :])
 
 
 def block_slider(elem_id: str, info: str) -> gr.Slider:

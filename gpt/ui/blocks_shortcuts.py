@@ -20,6 +20,9 @@ INTRO = (
     "it on as it is. Compare the first layer with the last, in the chapter's small network and in the model itself."
 )
 
+# There and back through the model twice: more tokens than this and the panel is not there within a second.
+_MOST_TOKENS = 64
+
 _HEAD = ("with shortcuts", "without")
 
 
@@ -36,7 +39,7 @@ def build(page: Page, note: gr.HTML) -> Drawn:  # noqa: ARG001
     def draw(run: Run) -> tuple[Any, ...]:
         loaded = page.library.get(run.model_name)
         chapter = [chapter_gradients(shortcuts) for shortcuts in (True, False)]
-        ids = end_of(_text(run), loaded)
+        ids = end_of(_text(run), loaded, _MOST_TOKENS)
         found = block_gradients(loaded.model, ids)
         norms = [gradients.norms for gradients in found]
         losses = ", ".join(f"{each.loss:.3f} {name}" for each, name in zip(found, _HEAD, strict=True))
@@ -51,7 +54,7 @@ def build(page: Page, note: gr.HTML) -> Drawn:  # noqa: ARG001
         if run is None:
             return None
         loaded = page.library.get(run.model_name)
-        found = block_gradients(loaded.model, end_of(_text(run), loaded))
+        found = block_gradients(loaded.model, end_of(_text(run), loaded, _MOST_TOKENS))
         rows = enumerate(zip(*(gradients.norms for gradients in found), strict=True))
         return csv_file("block-gradients", ["block", "norm_with", "norm_without"], [(i, *row) for i, row in rows])
 

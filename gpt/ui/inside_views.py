@@ -89,11 +89,11 @@ def attention(look: Look) -> View:
     token, numbers = look.traced.token, look.traced.numbers_read
     looks = look.opened_row.topk(min(3, len(look.opened_row)))
     named = ", ".join(
-        f"{look.read_labels[index]} ({numbers[index]}) {percent(weight)}"
+        f"“{look.read_labels[index]}” ({numbers[index]}) {percent(weight)}"
         for weight, index in zip(looks.values.tolist(), looks.indices.tolist(), strict=True)
     )
     said = (
-        f"Block {look.block}, head {look.head}: {look.labels[token]} looks at {named}. Every row sums to 1 and stops "
+        f"Block {look.block}, head {look.head}: “{look.labels[token]}” looks at {named}. Every row sums to 1 and stops "
         "at its own token; the strip shows the opened one. Blue deepens with the square root of a weight, so that "
         "small ones are seen."
     )
@@ -152,7 +152,7 @@ def lens(look: Look) -> View:
     where = " and between attention and feed-forward" if look.halves else ""
     said = (
         f"Final norm and output head applied after every block{where}: each cell is the token the model would answer "
-        f"there. After {look.labels[look.traced.token]} it answers {answer} with "
+        f"there. After “{look.labels[look.traced.token]}” it answers “{answer}” with "
         f"{percent(float(read.answer_probability[-1, token]))}; that token has rank {int(ranks[0]):,} of "
         f"{look.traced.model.config.vocab_size:,} in the embeddings and leads from “{places[settled]}” on. Bold: the "
         "final answer. The table opens the tokens around the chosen one."

@@ -29,6 +29,7 @@ def test_what_was_drawn_clears_the_note():
 
 def test_panels_work_on_the_last_tokens_that_fit_and_say_so():
     assert end_of([1, 2, 3, 4, 5], LOADED) == (2, 3, 4, 5)
+    assert end_of([1, 2, 3, 4, 5], LOADED, most=3) == (3, 4, 5)
     assert source(LOADED, (2, 3), (1, 2, 3)).startswith("&lt;tiny&gt; on ")
     assert source(LOADED, (2, 3), (1, 2, 3)).endswith("the last 2 of 3 tokens")
     assert "last" not in source(LOADED, (2, 3), (2, 3))
