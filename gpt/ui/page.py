@@ -17,7 +17,7 @@ THEME = gr.themes.Default(
     neutral_hue="slate",
     font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "sans-serif"],
     font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "monospace"],
-)
+).set(body_text_color_subdued="*neutral_500")  # one step darker than Gradio's: small text on white has to be read
 
 # Each is a module with KEY, LABEL and build(page); their order is the order on the page.
 TABS: tuple[Any, ...] = (probabilities, layernorm, calculator, blocks, inside)
