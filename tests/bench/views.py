@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import gradio as gr
 
 from gpt.generation import Run
-from gpt.library import Library
+from gpt.library import UNTRAINED, Library
 from gpt.sampling import Sampling
 from gpt.ui import blocks, generate, inside_views
 from gpt.ui.attention_maps import maps_value
@@ -28,7 +28,7 @@ ROUNDS = 5
 
 def main(t: int) -> None:
     """Draw in turn, so that a busy moment of the machine falls on all views."""
-    library = Library()
+    library = Library(UNTRAINED)
     run = new_run(library, "", " word" * t, settings_from(2, Sampling(), 123))
     *_, run = grow(library, run)
     views = inside(library, run) | building_blocks(library, run)
