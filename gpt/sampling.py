@@ -165,7 +165,7 @@ def softmax_sums(logits: Tensor) -> tuple[float, float]:
 def rank(logits: Tensor, token_id: int) -> int:
     """1 for the likeliest token of logits (v,); of equal logits the lower id comes first."""
     logit = logits[token_id]
-    return 1 + int((logits > logit).sum()) + int((logits[:token_id] == logit).sum())
+    return 1 + int((logits > logit).count_nonzero()) + int((logits[:token_id] == logit).count_nonzero())
 
 
 def token_table(logits: Tensor, sampling: Sampling, n: int, extra_ids: tuple[int, ...] = ()) -> TokenTable:
@@ -219,7 +219,11 @@ def _top_k(logits: Tensor, k: float) -> tuple[Tensor, Tensor]:
     """Ids and float64 scores of the k largest logits (v,) and those level with them, by id; of all for k 0."""
     if k == 0 or k >= len(logits):
         return torch.arange(len(logits)), logits.double()
-    ids = (logits >= logits.topk(int(k)).values[-1]).nonzero().flatten()
+    largest, ids = logits.topk(int(k) + 1)
+    if largest[-1] == largest[-2]:  # rare, and slow to find all of
+        ids = (logits >= largest[-2]).nonzero().flatten()
+    else:
+        ids = ids[:-1].sort().values
     return ids, logits[ids].double()
 
 
@@ -249,7 +253,8 @@ def _largest_first(values: Tensor, n: int) -> Tensor:
 
 
 def _check_finite(logits: Tensor) -> None:
-    if not isfinite(logits.double().sum()):  # much quicker than asking each one
+    # Much quicker than asking each one; float32 alone may overflow.
+    if not isfinite(logits.sum()) and not isfinite(logits.double().sum()):
         raise ValueError("The model's scores are not finite numbers: its weights are damaged, so load another file.")
 
 
