@@ -1,0 +1,47 @@
+"""Rows about the model in the box: how fast it writes, and what 8-bit weights cost its accuracy.
+
+Without the model, or without a text to hold against it, they say so.
+"""
+
+from arena import ROOT, arena, run_alone
+from result import Finding, Outcome, Plan, Series
+from speed import PROMPT_TOKENS, random_ids
+
+FOLDER = ROOT / "assets" / "storyteller"
+_DEFAULT_LENGTH = 50  # of a generation whose settings nobody changed
+
+
+def speed(plan: Plan) -> Outcome:
+    """The whole of a generation with default settings, its prompt included."""
+    what = "bundled model, default settings"
+    if not FOLDER.is_dir():
+        return Outcome(findings=[Finding(what, 300, True, "tokens/s", why_not=_absent())])
+    with arena(plan.folder, ["ours bundled"]) as field:
+        field.the("ours bundled")
+        answers = field.rounds(plan.rounds, "recorded", prompt=random_ids(PROMPT_TOKENS), n=_DEFAULT_LENGTH)
+    rates = Series(what, "tokens/s", [len(answer["times"]) / answer["times"][-1] for answer in answers["ours bundled"]])
+    return Outcome([rates], [Finding(what, 300, True, "tokens/s", rates.median)])
+
+
+def quality(plan: Plan) -> Outcome:
+    """int8 against float32 over a text that the model was not trained on."""
+    found: dict[str, float] = {}
+    why_not = "" if FOLDER.is_dir() else _absent()
+    if not why_not and plan.text is None:
+        why_not = "needs a held-out text: --text FILE"
+    notes = []
+    if not why_not:
+        found = run_alone("quality.py", str(FOLDER), str(plan.text), str(plan.quality_tokens))
+        losses = f"{found['float32_loss']:.4f} nats in float32, {found['int8_loss']:.4f} in int8"
+        notes.append(f"Held-out loss over {found['tokens']:,} tokens: {losses}.")
+    what = "int8 against float32, bundled model"
+    findings = [
+        Finding(f"{what}: loss differs by", 0.01, False, "%", found.get("loss_difference"), why_not),
+        Finding(f"{what}: top-1 agreement", 0.97, True, "%", found.get("agreement"), why_not),
+        Finding(f"{what}: mean KL", 0.01, False, "nats", found.get("kl"), why_not),
+    ]
+    return Outcome(findings=findings, notes=notes)
+
+
+def _absent() -> str:
+    return f"{FOLDER.relative_to(ROOT)} does not exist"

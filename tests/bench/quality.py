@@ -1,0 +1,60 @@
+"""int8 against float32 on a text: `python tests/bench/quality.py MODEL TEXT TOKENS` prints their differences as JSON.
+
+Windows as for the held-out loss: each token is scored once, with at least half a context before it.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gpt import GPTModel, Tokenizer, load_model
+
+
+@torch.inference_mode()
+def main(model: str, text: str, most_tokens: int) -> None:
+    """Sum over the windows what each of the two models makes of every token."""
+    exact, rounded = load_model(model), load_model(model, "int8")
+    ids = torch.tensor(Tokenizer().encode(Path(text).read_text(encoding="utf-8"), special=True)[:most_tokens])
+    context = exact.config.context_length
+    half = context // 2
+    if len(ids) < half + 2:
+        sys.exit(f"The text has {len(ids)} tokens: {half + 2} or more are needed.")
+    sums = torch.zeros(4, dtype=torch.float64)
+    for start in range(0, len(ids) - half - 1, context - half):
+        window = ids[start : start + context + 1]
+        targets = window[half + 1 :]
+        first, second = (_log_probabilities(each, window[:-1], half) for each in (exact, rounded))
+        sums += _compare(first, second, targets)
+    float32_loss, int8_loss, agreement, kl = (sums / (len(ids) - half - 1)).tolist()
+    found = {
+        "tokens": len(ids) - half - 1,
+        "float32_loss": float32_loss,
+        "int8_loss": int8_loss,
+        "loss_difference": abs(int8_loss / float32_loss - 1),
+        "agreement": agreement,
+        "kl": kl,
+    }
+    print(json.dumps(found))
+
+
+def _log_probabilities(model: GPTModel, window: Tensor, first: int) -> Tensor:  # (t,) -> (t - first, v)
+    hidden = model.hidden(window[None])[0, first:]
+    return model.out_head(hidden).float().log_softmax(-1)
+
+
+def _compare(exact: Tensor, rounded: Tensor, targets: Tensor) -> Tensor:
+    """Sums over positions of both losses, of equal first choices, and of KL(exact || rounded)."""
+    sums = [F.nll_loss(each, targets, reduction="sum") for each in (exact, rounded)]
+    sums.append((exact.argmax(-1) == rounded.argmax(-1)).sum())
+    sums.append(F.kl_div(rounded, exact, reduction="sum", log_target=True))
+    return torch.stack([each.double() for each in sums])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
