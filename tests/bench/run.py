@@ -1,0 +1,73 @@
+"""Measures this project against its goals and its peers: a table on standard output, everything as JSON.
+
+tests/bench/run makes the environment for it. Nothing else should run on the machine meanwhile.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import bundled
+import ourselves
+import speed
+import starting
+from arena import Missing
+from report import as_json, as_table, surroundings
+from result import Outcome, Plan
+
+ROWS: dict[str, Callable[[Plan], Outcome]] = {
+    "decode-float32": speed.decode_float32,
+    "decode-int8": speed.decode_int8,
+    "prompt": speed.prompt,
+    "recording": ourselves.recording,
+    "position": ourselves.position,
+    "opening": starting.opening,
+    "int8-quality": bundled.quality,
+    "crowd": ourselves.crowd,
+    "start": starting.start,
+    "bundled": bundled.speed,
+}
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Measure the explorer against its goals and its peers.")
+    parser.add_argument("--rounds", type=int, default=7, help="measurements of each figure, 7 unless told")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of few tokens: to see it work, not for figures")
+    parser.add_argument("--only", action="append", choices=ROWS, metavar="ROW", help=f"one of {', '.join(ROWS)}")
+    parser.add_argument("--text", type=Path, help="a UTF-8 text that the bundled model was not trained on")
+    parser.add_argument("--json", type=Path, help="where to write every measurement")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the rows one after the other."""
+    options = parse()
+    before = surroundings(options.quick)
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Plan(
+            folder=Path(folder),
+            rounds=2 if options.quick else options.rounds,
+            new_tokens=16 if options.quick else 128,
+            quality_tokens=2_000 if options.quick else 50_000,
+            text=options.text,
+        )
+        outcomes = {name: _outcome(name, plan) for name in options.only or ROWS}
+    print(as_table(before, plan, outcomes))
+    if options.json:
+        options.json.write_text(as_json(before, plan, outcomes), encoding="utf-8")
+
+
+def _outcome(name: str, plan: Plan) -> Outcome:
+    """What one row found; one that fails says why, and the others go on."""
+    print(f"{name} …", file=sys.stderr)
+    try:
+        return ROWS[name](plan)
+    except Missing as reason:
+        return Outcome(failure=str(reason))
+
+
+if __name__ == "__main__":
+    main()
