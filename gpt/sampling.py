@@ -219,11 +219,10 @@ def _top_k(logits: Tensor, k: float) -> tuple[Tensor, Tensor]:
     """Ids and float64 scores of the k largest logits (v,) and those level with them, by id; of all for k 0."""
     if k == 0 or k >= len(logits):
         return torch.arange(len(logits)), logits.double()
-    largest, ids = logits.topk(int(k) + 1)
-    if largest[-1] == largest[-2]:  # rare, and slow to find all of
-        ids = (logits >= largest[-2]).nonzero().flatten()
-    else:
-        ids = ids[:-1].sort().values
+    largest, order = logits.topk(int(k) + 1)
+    # Looking for all that are level with the k-th is slow, and seldom needed.
+    tie = bool(largest[-1] == largest[-2])
+    ids = (logits >= largest[-2]).nonzero().flatten() if tie else order[:-1].sort().values
     return ids, logits[ids].double()
 
 
