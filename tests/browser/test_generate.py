@@ -124,3 +124,8 @@ def test_a_file_that_is_no_model_gets_a_sentence_and_the_model_stays(open_page, 
     page.locator("#load-model").click()
     expect(page.get_by_role("alert")).to_contain_text("fake.safetensors cannot be read", timeout=30_000)
     assert page.locator("#loaded").inner_text() == before
+
+
+def test_the_page_is_as_wide_as_the_window_whatever_the_header_says(open_page):
+    page = open_page(width=1100)
+    assert page.locator(".gradio-container").first.bounding_box()["width"] == 1100
