@@ -8,7 +8,7 @@ from ..figures import COLOURS
 from ..generation import Run
 from ..placeholder import PARTS, PartsResult, compare_parts
 from .blocks_shared import Drawn, bar, end_of, show_on, source, token_html
-from .numbers import percent
+from .numbers import bits, percent
 from .shared import Page, table
 
 KEY = "placeholder"
@@ -55,7 +55,7 @@ def _row(name: str, result: PartsResult) -> list[str]:
         *(_dot(part, part in result.parts) for part in PARTS),
         tokens or "its numbers overflowed",
         f"{percent(result.overlap)} {bar(result.overlap, 'kept')}",
-        f"{result.divergence_bits:.2f} bits",
+        bits(result.divergence_bits),
     ]
 
 

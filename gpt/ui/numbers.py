@@ -44,3 +44,8 @@ def real(value: float) -> str:
     if abs(value) >= 1e6:
         return f"{value:.3e}"
     return f"{value:,.1f}" if abs(value) >= 100 else f"{round(value, 4) + 0.0:.4f}"
+
+
+def bits(value: float) -> str:
+    """2.98 bits, or 7.764e+20 bits: two decimals as long as they say something."""
+    return f"{value:.2f} bits" if abs(value) < 1e6 else f"{real(value)} bits"

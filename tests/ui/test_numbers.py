@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt.ui.numbers import exact_size, percent, size
+from gpt.ui.numbers import bits, exact_size, percent, size
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,7 @@ def test_sizes_are_binary_and_exact():
     assert exact_size(4 * 163_009_536) == "621.83 MiB = 652,038,144 bytes"
     assert (size(0), size(1023), size(1024), size(2**60)) == ("0 bytes", "1023 bytes", "1.00 KiB", "1,048,576.00 TiB")
     assert exact_size(12) == "12 bytes"
+
+
+def test_bits_beyond_reading_are_written_as_powers_of_ten():
+    assert (bits(2.984), bits(0), bits(7.7636e20)) == ("2.98 bits", "0.00 bits", "7.764e+20 bits")
