@@ -45,12 +45,12 @@ def controls_from(request: gr.Request) -> list[Any]:
 
 
 def selected_tab(opened: Opened) -> Callable[..., Any]:
-    """The tab's own function when the address names that tab, else one that changes nothing."""
+    """What the tab does with the first run when the address names that tab, else a function that changes nothing."""
 
     def show(request: gr.Request, *inputs: Any) -> Any:
         if request.query_params.get("tab") != opened.tab:
             return gr.skip() if len(opened.outputs) == 1 else [gr.skip()] * len(opened.outputs)
-        return opened.fn(*inputs)
+        return opened.first_run(*inputs)
 
     return show
 

@@ -23,6 +23,7 @@ from .probabilities_drawing import (
     draw_branch,
     draw_figure,
     draw_roads,
+    draw_run,
     draw_step,
     refused,
     sentence,
@@ -72,13 +73,17 @@ def _wire_opening(page: Page, parts: Parts, seen: list[Any]) -> None:
         if now.run is None:
             view = replace(now.view, drawn_at=monotonic())
             return {parts.summary: words.NO_RUN, parts.view: view, parts.clock: gr.Timer(active=True)}
-        shown = draw_all(page, parts, with_the_runs_settings(now), figure=True)
-        return {parts.prompt: now.run.prompt} | shown
+        return {parts.prompt: now.run.prompt} | draw_run(page, parts, now, figure=True)
+
+    def first_run(*inputs: Any) -> Updates:
+        # The clock may have drawn it already: a second time would undo what the visitor has done since.
+        now = Seen(*inputs)
+        return {parts.clock: gr.Timer(active=True) if hash(now.run) != now.view.drawn else gr.skip()}
 
     def look(*inputs: Any) -> Updates:
         now = Seen(*inputs)
         if now.run is not None and hash(now.run) != now.view.drawn:
-            return draw_all(page, parts, with_the_runs_settings(now), figure=finished(now.run))
+            return draw_run(page, parts, now, figure=finished(now.run))
         if monotonic() - now.view.drawn_at < _PATIENCE_SECONDS:
             return {parts.view: gr.skip()}
         return {parts.clock: gr.Timer(active=False)} | ({} if now.run is None else draw_figure(page, parts, now))
@@ -91,7 +96,7 @@ def _wire_opening(page: Page, parts: Parts, seen: list[Any]) -> None:
 
         return open_it
 
-    page.when_opened(KEY, come, seen, everything)
+    page.when_opened(KEY, come, seen, everything, first_run)
     parts.clock.tick(look, seen, everything, **_QUIET)
     parts.strip.select(open_at(original=True), seen, everything, **_QUIET)
     parts.branch_strip.select(open_at(original=False), seen, everything, **_QUIET)
@@ -110,7 +115,8 @@ def _wire_reshaping(page: Page, parts: Parts, seen: list[Any]) -> None:
 
     def as_run(*inputs: Any) -> Updates:
         now = Seen(*inputs)
-        now = with_the_runs_settings(replace(now, view=replace(now.view, settings=None)))
+        if now.run is not None:
+            now = with_the_runs_settings(now, now.run)
         return answer(parts, lambda: set_sliders(parts, now) | draw_step(page, parts, now))
 
     for slider in parts.sliders():

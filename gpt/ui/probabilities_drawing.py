@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from ..generation import Run
 from ..tokenizer import Tokenizer
 from ..weights import WeightsError
 from . import probabilities_words as words
@@ -50,11 +51,20 @@ def draw_all(page: Page, parts: Parts, now: Seen, figure: bool) -> Updates:
     def draw() -> Updates:
         growing = now.run is not None and not finished(now.run)
         view = replace(now.view, drawn=hash(now.run), drawn_at=monotonic())
-        drawn = draw_roads(page, parts, now) | set_sliders(parts, now) | draw_step(page, parts, now)
+        drawn = draw_roads(page, parts, now) | draw_step(page, parts, now)
         state = {parts.view: view, parts.clock: gr.Timer(active=growing), parts.stop: gr.update(visible=False)}
         return drawn | (draw_figure(page, parts, now) if figure else {}) | state
 
     return answer(parts, draw)
+
+
+def draw_run(page: Page, parts: Parts, now: Seen, figure: bool) -> Updates:
+    """As draw_all, for a run that may be new here: then prompt and sliders follow it, else they are the visitor's."""
+    run = now.run
+    if run is None or now.view.settings == run.settings:
+        return draw_all(page, parts, now, figure)
+    now = with_the_runs_settings(now, run)
+    return {parts.prompt: run.prompt} | set_sliders(parts, now) | draw_all(page, parts, now, figure)
 
 
 def draw_roads(page: Page, parts: Parts, now: Seen) -> Updates:
@@ -137,10 +147,8 @@ def set_sliders(parts: Parts, now: Seen) -> Updates:
     return {parts.temperature: now.temperature, parts.top_k: now.top_k, parts.top_p: now.top_p}
 
 
-def with_the_runs_settings(now: Seen) -> Seen:
-    """The sliders follow a run when its settings are new here; after that they are the visitor's."""
-    if now.run is None or now.view.settings == now.run.settings:
-        return now
-    sampling = now.run.settings.sampling
-    view = replace(now.view, settings=now.run.settings)
+def with_the_runs_settings(now: Seen, run: Run) -> Seen:
+    """The sliders at the settings of a run."""
+    sampling = run.settings.sampling
+    view = replace(now.view, settings=run.settings)
     return replace(now, view=view, temperature=sampling.temperature, top_k=sampling.top_k, top_p=sampling.top_p)

@@ -27,6 +27,7 @@ class Opened:
     fn: Callable[..., Any]
     inputs: Sequence[Any]
     outputs: Sequence[Any]
+    first_run: Callable[..., Any]  # the same for a page that opened on this tab, once its first run is there
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,19 @@ class Page:
     opened: list[Opened] = field(default_factory=list)
     running: list[Running] = field(default_factory=list)  # only one run grows at a time
 
-    def when_opened(self, tab: str, fn: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-        """Call fn whenever the tab with this key comes into view, and when a page opens on it."""
-        self.opened.append(Opened(tab, fn, inputs, outputs))
+    def when_opened(
+        self,
+        tab: str,
+        fn: Callable[..., Any],
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        first_run: Callable[..., Any] | None = None,
+    ) -> None:
+        """Call fn whenever the tab with this key comes into view, and when the first run of a page on it is there.
+
+        A tab that looks for news by itself has another function for that: first_run.
+        """
+        self.opened.append(Opened(tab, fn, inputs, outputs, first_run or fn))
 
 
 def plot(figure: go.Figure) -> PlotData:
