@@ -30,7 +30,8 @@ class KVCache:
         t = keys.shape[2]
         all_keys.narrow(2, self.length, t).copy_(keys)
         all_values.narrow(2, self.length, t).copy_(values)
-        return all_keys.narrow(2, 0, self.length + t), all_values.narrow(2, 0, self.length + t)
+        s = self.length + t
+        return all_keys.narrow(2, 0, s).to(keys.dtype), all_values.narrow(2, 0, s).to(values.dtype)
 
     def advance(self, t: int) -> None:
         """Count t tokens as held, once every layer has written them."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from .cache import KVCache
 from .model import GPTModel
 from .one_token import one_token_reader
+from .precision import cache_dtype
 from .sampling import Draw, Sampling, TokenTable, draw, token_table
 from .turns import MACHINE
 
@@ -124,7 +125,8 @@ def checked_ids(model: GPTModel, ids: Sequence[int] | Tensor) -> list[int]:
 
 def _steps(model: GPTModel, ids: list[int], settings: Settings, stop_id: int | None) -> Iterator[Step]:
     context_length = model.config.context_length
-    cache = KVCache(model.config, min(len(ids) + settings.max_new_tokens, context_length))
+    capacity = min(len(ids) + settings.max_new_tokens, context_length)
+    cache = KVCache(model.config, capacity, dtype=cache_dtype(model))
     generator = torch.Generator().manual_seed(settings.seed)
     read_one = one_token_reader(model)
     unread = ids

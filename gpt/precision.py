@@ -7,12 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .kernels import linear_float32, pack_bfloat16, pack_int8
+from . import compiled
+from .kernels import linear_bfloat16, linear_float32, linear_int8, to_int8
 from .model import GPTModel
 
 PRECISIONS = ("float32", "bfloat16", "int8")
-
-_BYTES_PER_WEIGHT = {"bfloat16": 2, "int8": 1}
 
 
 class Float32Linear(nn.Linear):
@@ -23,46 +22,86 @@ class Float32Linear(nn.Linear):
         self.out_features, self.in_features = weight.shape
         self.weight = _parameter(weight)
         self.register_parameter("bias", None if bias is None else _parameter(bias))
+        self._halves: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:  # (..., in) -> (..., out)
         if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
             return F.linear(x, self.weight, self.bias)
-        return linear_float32(x, self.weight, self.bias)
+        y = _row_product(self, x)
+        return linear_float32(x, self.weight, self.bias) if y is None else y
+
+    def keep_halves(self) -> None:
+        """Keep a weight whose numbers all are bfloat16 ones as such too: half the bytes to read for a single row."""
+        self._halves = self.weight.detach().bfloat16().contiguous()
+        self._halves_of = _state(self.weight)
+
+    def handed_over(self) -> compiled.Linear | None:
+        """The layer for compiled code."""
+        if self._halves is not None and self._halves_of == _state(self.weight):
+            return compiled.linear(self._halves, self.bias)
+        return compiled.linear(self.weight, self.bias)
 
 
 class PackedLinear(nn.Module):
-    """A Linear layer whose weights are kept in another number format; never altered, so copies of a model share it."""
+    """A Linear layer whose weights are bfloat16 numbers, or int8 ones with a scale for each output feature."""
 
+    weight: Tensor
+    scale: Tensor | None
     bias: Tensor | None
 
     def __init__(self, weight: Tensor, bias: Tensor | None, precision: str) -> None:
         super().__init__()
         self.out_features, self.in_features = weight.shape
-        self.precision = precision
-        self.product = pack_bfloat16(weight) if precision == "bfloat16" else pack_int8(weight)
+        kept, scale = to_int8(weight) if precision == "int8" else (weight.to(torch.bfloat16).contiguous(), None)
+        self.register_buffer("weight", kept)
+        self.register_buffer("scale", scale)
         self.register_buffer("bias", None if bias is None else bias.detach())
 
     def forward(self, x: Tensor) -> Tensor:  # (..., in) -> (..., out)
-        return self.product(x, self.bias)
+        y = _row_product(self, x)
+        if y is not None:
+            return y
+        if self.scale is None:
+            return linear_bfloat16(x, self.weight, self.bias)
+        return linear_int8(x, self.weight, self.scale, self.bias)
 
-    @property
-    def weight_bytes(self) -> int:
-        """Bytes of the packed weights, with the scales of int8 but without the bias."""
-        scales = 4 * self.out_features if self.precision == "int8" else 0
-        return self.out_features * self.in_features * _BYTES_PER_WEIGHT[self.precision] + scales
+    def handed_over(self) -> compiled.Linear | None:
+        """The layer for compiled code."""
+        return compiled.linear(self.weight, self.bias, self.scale, rounds_input=self.scale is None)
 
     def unpacked(self) -> nn.Linear:
-        """The same layer in float32: what the packed weights make of each unit vector is a column of theirs."""
+        """The same layer in float32."""
         linear = nn.Linear(self.in_features, self.out_features, bias=self.bias is not None, device="meta")
-        linear.weight = nn.Parameter(self.product(torch.eye(self.in_features), None).t().contiguous())
+        weight = self.weight.float()
+        linear.weight = nn.Parameter(weight if self.scale is None else weight * self.scale[:, None])
         if self.bias is not None:
             linear.bias = nn.Parameter(self.bias.clone())
         return linear
 
 
-def pack(weight: Tensor, bias: Tensor | None, precision: str) -> Float32Linear | PackedLinear:
-    """A Linear layer of weight (out, in) and bias (out,) in one of `PRECISIONS`; float32 keeps the tensors."""
-    return Float32Linear(weight, bias) if precision == "float32" else PackedLinear(weight, bias, precision)
+class PackedQKV(PackedLinear):
+    """W_qkv, whose keys and values are rounded to bfloat16: a cache holds them in half the bytes, and loses nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:  # (..., d) -> (..., 3d)
+        qkv = super().forward(x)
+        keys_and_values = qkv[..., self.in_features :]
+        keys_and_values.copy_(keys_and_values.bfloat16())
+        return qkv
+
+
+def pack(name: str, weight: Tensor, bias: Tensor | None, precision: str) -> Float32Linear | PackedLinear:
+    """The Linear layer that the model calls `name`, in one of `PRECISIONS`; float32 keeps the tensors.
+
+    weight (out, in), bias (out,).
+    """
+    if precision == "float32":
+        return Float32Linear(weight, bias)
+    return (PackedQKV if name == "W_qkv" else PackedLinear)(weight, bias, precision)
+
+
+def cache_dtype(model: GPTModel) -> torch.dtype:
+    """What a key-value cache has to hold for its keys and values to be the model's own."""
+    return torch.float32 if model.precision == "float32" else torch.bfloat16
 
 
 @torch.no_grad()
@@ -77,7 +116,7 @@ def set_precision(model: GPTModel, precision: str) -> GPTModel:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear):
-                setattr(parent, name, pack(child.weight, child.bias, precision).train(child.training))
+                setattr(parent, name, pack(name, child.weight, child.bias, precision).train(child.training))
     model.precision = precision
     return model
 
@@ -90,13 +129,26 @@ def check_precision(precision: str) -> None:
 
 def weight_bytes(model: GPTModel) -> int:
     """Bytes of all the numbers a model holds, those it shares (a tied head) counted once."""
-    packed = sum(module.weight_bytes for module in model.modules() if isinstance(module, PackedLinear))
-    return packed + sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
+    return sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
 
 
 def unpacked(layer: nn.Module) -> nn.Module:
     """A layer that can be differentiated with respect to its input: itself, unless its weights are packed."""
     return layer.unpacked() if isinstance(layer, PackedLinear) else layer
+
+
+def _row_product(layer: Float32Linear | PackedLinear, x: Tensor) -> Tensor | None:
+    """The layer's output for a single row x, by compiled code; None where that cannot be."""
+    library = compiled.compiled_library()
+    if library is None or x.numel() != layer.in_features or x.dtype is not torch.float32 or not x.is_cpu:
+        return None
+    handed_over = layer.handed_over()
+    return None if handed_over is None else compiled.multiply(library, handed_over, x)
+
+
+def _state(weight: Tensor) -> tuple[int, int] | None:
+    """What changes when the weight does; None if torch does not keep count."""
+    return None if weight.is_inference() else (weight.data_ptr(), weight._version)
 
 
 def _parameter(tensor: Tensor) -> nn.Parameter:

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from .config import GPTConfig
 from .layouts import HUGGING_FACE, Layout, Source, StoredTensor, WeightsError, find_sources, recognise, strip_names
 from .model import GPTModel, LayerNorm
-from .precision import check_precision, pack
+from .precision import Float32Linear, check_precision, pack
 from .tokenizer import END_OF_TEXT_ID, VOCAB_SIZE
 
 _log = logging.getLogger(__name__)
@@ -273,9 +273,18 @@ def _build(config: GPTConfig, tensors: Mapping[str, StoredTensor], layout: Layou
         if path != "out_head":
             _fill(model, path, module, sources, precision)
     head = model.tok_emb.weight if config.tied_head else sources["out_head.weight"].read()
-    model.register_module("out_head", pack(head, None, precision))
+    model.register_module("out_head", pack("out_head", head, None, precision))
     model.precision = precision
-    return model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    if all(tensor.dtype == "BF16" for tensor in tensors.values()):
+        _keep_halves(model)
+    return model
+
+
+def _keep_halves(model: GPTModel) -> None:
+    for module in model.modules():
+        if isinstance(module, Float32Linear):
+            module.keep_halves()
 
 
 def _fill(model: GPTModel, path: str, module: nn.Module, sources: Mapping[str, Source], precision: str) -> None:
@@ -283,7 +292,7 @@ def _fill(model: GPTModel, path: str, module: nn.Module, sources: Mapping[str, S
     read = {leaf: sources[f"{path}.{leaf}"].read() for leaf, _ in module.named_parameters(recurse=False)}
     if isinstance(module, nn.Linear):
         parent, _, name = path.rpartition(".")
-        setattr(model.get_submodule(parent), name, pack(read["weight"], read.get("bias"), precision))
+        setattr(model.get_submodule(parent), name, pack(name, read["weight"], read.get("bias"), precision))
     elif read:
         module.load_state_dict(read, assign=True)
 

@@ -1,6 +1,5 @@
 """Parameters against published counts and real models; bytes against real tensors and what autograd keeps."""
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -228,20 +227,6 @@ def test_what_no_number_counts_is_refused():
         estimate_memory(replace(GPT2, context_length=10**6), "float32", 10**6, 10**6, "training")
     with pytest.raises(ValueError, match="64-bit"):
         count_flops(replace(GPT2, context_length=10**6), 10**6, 10**6)
-
-
-def test_everything_the_page_shows_is_computed_within_50_ms():
-    def once() -> float:
-        start = time.perf_counter()
-        workload = Workload(mode="training")
-        count_parameters(GPT2)
-        memory_of(GPT2, workload)
-        count_flops(GPT2)
-        memory_growth(GPT2, workload, "seq_len")
-        memory_growth(GPT2, workload, "batch_size")
-        return time.perf_counter() - start
-
-    assert min(once() for _ in range(5)) < 0.05
 
 
 def test_every_choice_gives_an_answer():

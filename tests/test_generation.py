@@ -144,8 +144,8 @@ def test_an_abandoned_iterator_lets_its_cache_go(model, monkeypatch):
     caches = []
 
     class Watched(KVCache):
-        def __init__(self, *args):
-            super().__init__(*args)
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
             caches.append(weakref.ref(self))
 
     monkeypatch.setattr("gpt.generation.KVCache", Watched)

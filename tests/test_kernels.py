@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from gpt import kernels
-from gpt.kernels import linear_float32, pack_bfloat16, pack_int8
-
-INT8_KERNELS = [kernels._pack_fbgemm, kernels._pack_fbgemm_by_sign, kernels._pack_int_mm, kernels._pack_exact_sums]
+from gpt.kernels import linear_float32, linear_int8, to_int8
 
 
 def whole_numbers(rows: int, columns: int) -> torch.Tensor:
@@ -32,65 +30,35 @@ def test_other_dtypes_take_the_plain_road():
     assert torch.equal(linear_float32(x, weight, None), F.linear(x, weight))
 
 
-@pytest.mark.parametrize("pack", [kernels._pack_onednn, kernels._pack_plain])
-def test_bfloat16_kernels_agree(pack):
-    x, weight = torch.randn(3, 40).bfloat16(), torch.randn(20, 40).bfloat16()
-    torch.testing.assert_close(pack(weight)(x).float(), x.float() @ weight.float().t(), atol=0.1, rtol=0.01)
+@pytest.mark.parametrize("kernel", [kernels._bfloat16_by_hardware, kernels._bfloat16_by_float32])
+@pytest.mark.parametrize("shape", [(40,), (3, 40), (2, 3, 40)])
+def test_bfloat16_kernels_round_weights_and_inputs(kernel, shape):
+    x, weight, bias = torch.randn(shape), torch.randn(20, 40).bfloat16(), torch.randn(20)
+    expected = F.linear(x.bfloat16().double(), weight.double(), bias.double()).float()
+    torch.testing.assert_close(kernel(x, weight, bias), expected, atol=0.1, rtol=0.01)
 
 
-@pytest.mark.parametrize("pack", INT8_KERNELS)
-def test_int8_sums_are_exact(pack):
-    """Against 64-bit whole numbers, for sums far beyond those that float32 counts exactly."""
-    rows, weight = whole_numbers(3, 6400), whole_numbers(5, 6400)
-    if pack is not kernels._pack_exact_sums:  # the others may overflow here, and are then not chosen
-        rows, weight = rows // 2, weight // 2
-    else:
-        rows[0], weight[0], weight[1] = 127, 127, -127
-    expected = (rows.long() @ weight.long().t()).float()
-    torch.testing.assert_close(pack(weight, torch.ones(5))(rows.float() / 64, 1 / 64) * 64, expected, atol=0, rtol=1e-6)
-
-
-def test_the_chosen_int8_kernel_does_not_overflow():
-    rows, weight = torch.full((2, 3072), 127), torch.full((3, 3072), 127, dtype=torch.int8)
-    weight[1] = -127
-    rows[1, ::2] = -127
-    expected = (rows @ weight.long().t()).float()
-    found = kernels._int8_kernel()(weight, torch.ones(3))(rows.float(), 1.0)
-    torch.testing.assert_close(found, expected, atol=0, rtol=1e-6)
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("out", [5, 2 * kernels._ROWS_AT_ONCE + 1])
+def test_int8_takes_whole_numbers_times_their_scale(rows, out):
+    x, weight, scale, bias = torch.randn(rows, 7), whole_numbers(out, 7), torch.rand(out), torch.randn(out)
+    expected = F.linear(x, weight.float() * scale[:, None], bias)
+    torch.testing.assert_close(linear_int8(x, weight, scale, bias), expected, atol=1e-4, rtol=1e-5)
 
 
 @given(st.integers(1, 4), st.integers(2, 9), st.floats(1e-15, 1e15))
-def test_int8_is_off_by_half_a_step_of_each_factor_at_most(n, k, size):
-    x, weight = torch.randn(n, k) * size, torch.randn(3, k)
-    half_x = x.abs().amax(-1, keepdim=True) / 254
-    half_weight = weight.abs().amax(-1) / 254
-    bound = (half_x * weight.abs().sum(-1) + x.abs().sum(-1, keepdim=True) * half_weight) + k * half_x * half_weight
-    error = (pack_int8(weight)(x, None) - x @ weight.t()).abs()
-    assert (error <= 1.001 * bound).all()
+def test_int8_weights_are_off_by_half_a_step_at_most(rows, columns, size):
+    weight = torch.randn(rows, columns) * size
+    whole, scale = to_int8(weight)
+    assert (whole.abs().amax(-1) == 127).all()
+    error = (whole.double() * scale.double()[:, None] - weight.double()).abs()
+    assert (error <= 0.5001 * scale[:, None]).all()
 
 
-@pytest.mark.parametrize("pack", [pack_int8, pack_bfloat16])
-@pytest.mark.parametrize("rows", [1, 2])
-def test_zeros_give_the_bias(pack, rows):
-    bias = torch.randn(5)
-    assert torch.equal(pack(torch.randn(5, 7))(torch.zeros(rows, 7), bias), bias.expand(rows, 5))
-    assert torch.equal(pack(torch.zeros(5, 7))(torch.randn(rows, 7), bias), bias.expand(rows, 5))
-
-
-@pytest.mark.parametrize("pack", [pack_int8, pack_bfloat16])
-@pytest.mark.parametrize("rows", [1, 2])
-def test_numbers_that_are_not_finite_do_not_pass_for_finite_ones(pack, rows):
-    x = torch.randn(rows, 7)
-    x[0, 3] = torch.nan
-    assert pack(torch.randn(5, 7))(x, None)[0].isnan().all()
-
-
-def test_a_row_does_not_depend_on_the_rows_beside_it():
-    product = pack_int8(torch.randn(20, 64))
-    x, bias = torch.randn(3, 64), torch.randn(20)
-    crowd = torch.cat([x, 1000 * torch.randn(4, 64)])
-    assert torch.equal(product(crowd, bias)[:3], product(x, bias))
-    torch.testing.assert_close(product(x[:1], bias), product(x, bias)[:1], atol=1e-5, rtol=1e-5)
+def test_zeros_stay_zeros_in_int8():
+    whole, scale = to_int8(torch.zeros(3, 4))
+    assert not whole.any()
+    assert scale.isfinite().all()
 
 
 def test_a_kernel_that_is_missing_or_wrong_is_not_chosen():

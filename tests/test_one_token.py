@@ -1,4 +1,4 @@
-"""The flat pass for one token gives what the model's own modules give, or stands aside."""
+"""The compiled pass for one token gives what the model's own modules give, or stands aside."""
 
 import copy
 
@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from gpt.cache import KVCache
+from gpt.compiled import compiled_library
 from gpt.config import GPTConfig
 from gpt.model import GPTModel
 from gpt.one_token import one_token_reader
-from gpt.precision import PRECISIONS, set_precision
+from gpt.precision import PRECISIONS, cache_dtype, set_precision
 
 
 def a_model(precision: str = "float32", qkv_bias: bool = True) -> GPTModel:
@@ -21,18 +22,55 @@ def a_model(precision: str = "float32", qkv_bias: bool = True) -> GPTModel:
     return set_precision(model, precision)
 
 
+def pass_by_modules(model: GPTModel, ids: list[int]) -> torch.Tensor:
+    with torch.inference_mode():
+        return model.hidden(torch.tensor([ids]))[0]
+
+
+@pytest.fixture(autouse=True)
+def compiled():
+    assert compiled_library() is not None, "there is no C compiler, or what it made is wrong"
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("qkv_bias", [True, False])
-def test_token_by_token_up_to_the_whole_context_as_the_modules_do(precision, qkv_bias):
+def test_token_by_token_up_to_the_whole_context_as_the_modules_do_at_once(precision, qkv_bias):
     model = a_model(precision, qkv_bias)
-    flat, modular = KVCache(model.config, 16), KVCache(model.config, 16)
+    ids = torch.randint(101, (16,)).tolist()
+    cache = KVCache(model.config, 16, dtype=cache_dtype(model))
     read = one_token_reader(model)
     assert read is not None
-    for token_id in torch.randint(101, (16,)).tolist():
-        with torch.inference_mode():
-            expected = model.hidden(torch.tensor([[token_id]]), modular)[0]
-        assert torch.equal(read(token_id, flat), expected)
-    assert flat.length == 16
+    found = torch.cat([read(token_id, cache) for token_id in ids])
+    expected = pass_by_modules(model, ids)
+    # What is rounded to bfloat16 on the way may fall on either side.
+    tolerance = 1e-5 if precision == "float32" else 2e-3
+    assert (found - expected).norm() <= tolerance * expected.norm()
+    assert cache.length == 16
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_the_number_of_threads_changes_nothing(n_threads):
+    model = a_model()
+    read = one_token_reader(model)
+    before = torch.get_num_threads()
+    found = []
+    for n in (before, n_threads):
+        torch.set_num_threads(n)
+        found.append(read(5, KVCache(model.config, 4)))
+    torch.set_num_threads(before)
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("sizes", [(101, 16, 60, 5, 2), (53, 8, 33, 3, 1), (300, 12, 272, 17, 2)])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_sizes_that_fit_no_vector(sizes, precision):
+    torch.manual_seed(1)
+    model = set_precision(GPTModel(GPTConfig(*sizes)).eval().requires_grad_(False), precision)
+    cache = KVCache(model.config, 8, dtype=cache_dtype(model))
+    read = one_token_reader(model)
+    found = torch.cat([read(token_id, cache) for token_id in range(8)])
+    expected = pass_by_modules(model, list(range(8)))
+    assert (found - expected).norm() <= 5e-3 * expected.norm()
 
 
 def test_a_plain_model_is_read_too():
@@ -40,12 +78,46 @@ def test_a_plain_model_is_read_too():
     read = one_token_reader(model)
     assert read is not None
     found = read(5, KVCache(model.config, 4))
-    assert torch.equal(found, model.hidden(torch.tensor([[5]]))[0])
+    torch.testing.assert_close(found, pass_by_modules(model, [5]), atol=1e-5, rtol=1e-5)
+    assert not found.requires_grad
 
 
-def test_a_model_that_trains_was_altered_or_is_watched_is_left_to_its_modules():
+def test_a_model_that_trains_is_read_without_dropout():
     model = a_model()
-    assert one_token_reader(copy.deepcopy(model).train()) is None
+    expected = one_token_reader(model)(5, KVCache(model.config, 4))
+    assert torch.equal(one_token_reader(model.train())(5, KVCache(model.config, 4)), expected)
+
+
+def test_weights_that_lie_the_other_way_round_are_read_as_they_lie():
+    model = a_model()
+    expected = one_token_reader(model)(5, KVCache(model.config, 4))
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.weight = nn.Parameter(module.weight.t().contiguous().t(), requires_grad=False)
+    found = one_token_reader(model)(5, KVCache(model.config, 4))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_numbers_that_are_not_finite_do_not_pass_for_finite_ones():
+    model = a_model()
+    model.tok_emb.weight[7, 3] = torch.nan
+    cache = KVCache(model.config, 4)
+    read = one_token_reader(model)
+    assert read(7, cache).isnan().all()
+    assert read(8, cache).isnan().all()  # it looks back at the token before
+
+
+def test_a_model_in_another_format_is_left_to_its_modules():
+    assert one_token_reader(GPTModel(GPTConfig(101, 16, 64, 4, 3)).eval().bfloat16()) is None
+
+
+def test_without_a_compiler_there_is_no_reader(monkeypatch):
+    monkeypatch.setattr("gpt.compiled.compiled_library", lambda: None)
+    assert one_token_reader(a_model()) is None
+
+
+def test_a_model_that_was_altered_or_is_watched_is_left_to_its_modules():
+    model = a_model()
     altered = copy.deepcopy(model)
     altered.trf_blocks[1].norm1 = nn.Identity()
     assert one_token_reader(altered) is None

@@ -7,7 +7,15 @@ import torch
 
 from gpt.config import GPTConfig
 from gpt.model import GPTModel
-from gpt.precision import PRECISIONS, set_precision, unpacked, weight_bytes
+from gpt.precision import (
+    PRECISIONS,
+    Float32Linear,
+    PackedLinear,
+    cache_dtype,
+    set_precision,
+    unpacked,
+    weight_bytes,
+)
 
 CONFIG = GPTConfig(vocab_size=101, context_length=32, emb_dim=64, n_heads=2, n_layers=2, qkv_bias=True)
 
@@ -27,6 +35,58 @@ def test_every_precision_gives_nearly_the_same_logits(precision, tolerance, tied
     assert model.precision == precision
     assert logits.dtype == torch.float32
     assert (logits - expected).norm() <= tolerance * expected.norm()
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("has_compiler", [True, False])
+class TestPackedLinear:
+    @pytest.fixture(autouse=True)
+    def compiler(self, has_compiler, monkeypatch):
+        if not has_compiler:
+            monkeypatch.setattr("gpt.compiled.compiled_library", lambda: None)
+
+    def test_zeros_give_the_bias(self, precision, rows):
+        bias = torch.randn(5)
+        layer = PackedLinear(torch.randn(5, 7), bias, precision)
+        assert torch.equal(layer(torch.zeros(rows, 7)), bias.expand(rows, 5))
+        layer = PackedLinear(torch.zeros(5, 7), bias, precision)
+        assert torch.equal(layer(torch.randn(rows, 7)), bias.expand(rows, 5))
+
+    def test_numbers_that_are_not_finite_do_not_pass_for_finite_ones(self, precision, rows):
+        x = torch.randn(rows, 7)
+        x[0, 3] = torch.nan
+        assert PackedLinear(torch.randn(5, 7), None, precision)(x)[0].isnan().all()
+
+    def test_a_row_does_not_depend_on_the_rows_beside_it(self, precision, rows):
+        layer = PackedLinear(torch.randn(20, 64), torch.randn(20), precision)
+        x = torch.randn(rows, 64)
+        crowd = torch.cat([x, 1000 * torch.randn(4, 64)])
+        torch.testing.assert_close(layer(crowd)[:rows], layer(x), atol=0.05, rtol=0.01)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_a_cache_of_bfloat16_numbers_loses_nothing(precision):
+    model = set_precision(a_model(), precision)
+    assert cache_dtype(model) is torch.bfloat16
+    for x in (torch.randn(1, 1, 64), torch.randn(1, 3, 64)):
+        _, keys, values = model.trf_blocks[0].att.split_heads(model.trf_blocks[0].att.W_qkv(x))
+        for each in (keys, values):
+            assert torch.equal(each.bfloat16().float(), each)
+
+
+def test_halves_are_used_only_while_they_are_the_weight():
+    layer = Float32Linear(torch.randn(5, 8).bfloat16().float(), None)
+    x = torch.randn(8)
+    before = layer(x)
+    layer.keep_halves()
+    assert layer.handed_over().weight != layer.weight.data_ptr()
+    torch.testing.assert_close(layer(x), before, atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        layer.weight.mul_(2)
+    torch.testing.assert_close(layer(x), 2 * before, atol=1e-5, rtol=1e-5)
+    layer.weight = torch.nn.Parameter(torch.zeros(5, 8), requires_grad=False)
+    assert not layer(x).any()
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -1,6 +1,6 @@
 """What a view takes after the trace: `python tests/bench/views.py [tokens]`, GPT-2 124M's shape, random weights.
 
-Prints the median and the best of interleaved runs in milliseconds, for every view of Inside and Building blocks.
+Prints the median and the best of interleaved runs in milliseconds: Inside, Building blocks, a change in Calculator.
 """
 
 import sys
@@ -17,7 +17,7 @@ import gradio as gr
 from gpt.generation import Run
 from gpt.library import UNTRAINED, Library
 from gpt.sampling import Sampling
-from gpt.ui import blocks, generate, inside_views
+from gpt.ui import blocks, calculator, generate, inside_views
 from gpt.ui.attention_maps import maps_value
 from gpt.ui.runs import grow, new_run, settings_from
 from gpt.ui.shared import Page, plot
@@ -32,6 +32,7 @@ def main(t: int) -> None:
     run = new_run(library, "", " word" * t, settings_from(2, Sampling(), 123))
     *_, run = grow(library, run)
     views = inside(library, run) | building_blocks(library, run)
+    views["Calculator: one change"] = calculator._first_results
     milliseconds: dict[str, list[float]] = {name: [] for name in views}
     for draw in views.values():
         draw()

@@ -1,0 +1,324 @@
+/* The forward pass of chapter 4 for one more token, for a processor that mostly waits for the weights to arrive.
+ *
+ * gpt/compiled.py compiles and checks this file; where that fails, gpt/model.py computes the same, only slower.
+ * Sizes: d emb_dim, h n_heads, s tokens so far, this one included. The threads share out every "omp for" among
+ * them, piece by piece, and meet at its end. No sum depends on which thread computes it, or on how many there are.
+ */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+/* What gpt/compiled.py hands over: the same structures in the same order stand there. */
+
+enum format { FLOAT32, FLOAT32_TURNED, BFLOAT16, INT8 };
+
+typedef struct {
+    const void *weight; /* (out, in); turned: (in, out) */
+    const float *scale; /* (out,), or null */
+    const float *bias;  /* (out,), or null */
+    int32_t out, in, format, rounds_input;
+} Linear;
+
+typedef struct {
+    const float *scale, *shift; /* (d,) */
+} LayerNorm;
+
+typedef struct {
+    LayerNorm norm1, norm2;
+    Linear W_qkv, out_proj, widen, narrow;
+} TransformerBlock;
+
+typedef struct {
+    const float *tok_emb, *pos_emb; /* (v, d) and (context_length, d) */
+    const TransformerBlock *trf_blocks;
+    LayerNorm final_norm;
+    int32_t n_layers, n_heads, d;
+    float eps;
+} GPTModel;
+
+typedef struct {
+    void *keys, *values; /* (n_layers, h, capacity, d / h), float32 or bfloat16 */
+    int32_t capacity, length, is_bfloat16;
+} KVCache;
+
+/* Vectors of as many numbers as the processor takes at once, and loads that turn each format into float32. */
+
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+#define VECTOR_OF(type) type __attribute__((vector_size(LANES * sizeof(type)), aligned(sizeof(type)), may_alias))
+
+typedef VECTOR_OF(float) vector;
+typedef VECTOR_OF(uint16_t) bfloat16_vector;
+typedef VECTOR_OF(uint32_t) bits_vector;
+typedef VECTOR_OF(int8_t) int8_vector;
+typedef VECTOR_OF(int32_t) int32_vector;
+
+static inline vector load_float32(const float *numbers)
+{
+    return *(const vector *)numbers;
+}
+
+/* A bfloat16 number is the first half of a float32 one. Compilers turn the general forms below into slow code. */
+static inline vector load_bfloat16(const uint16_t *numbers)
+{
+#if defined(__AVX512F__)
+    return (vector)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)numbers)), 16);
+#elif defined(__AVX2__)
+    return (vector)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)numbers)), 16);
+#else
+    return (vector)(__builtin_convertvector(*(const bfloat16_vector *)numbers, bits_vector) << 16);
+#endif
+}
+
+static inline vector load_int8(const int8_t *numbers)
+{
+#if defined(__AVX512F__)
+    return (vector)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)numbers)));
+#elif defined(__AVX2__)
+    return (vector)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)numbers)));
+#else
+    return __builtin_convertvector(__builtin_convertvector(*(const int8_vector *)numbers, int32_vector), vector);
+#endif
+}
+
+static inline float one_float32(float number)
+{
+    return number;
+}
+
+static inline float one_bfloat16(uint16_t number)
+{
+    uint32_t bits = (uint32_t)number << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline float one_int8(int8_t number)
+{
+    return number;
+}
+
+static inline uint16_t to_bfloat16(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (isnan(value))
+        return 0x7fc0;
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16; /* to the nearest, of two equally near to the even one */
+}
+
+static inline float lanes_sum(vector lanes)
+{
+    float sum = 0;
+    for (int i = 0; i < LANES; i++)
+        sum += lanes[i];
+    return sum;
+}
+
+/* dot: x (n,) times a row (n,), whose numbers lie in memory in the order in which they are needed.
+ * Four sums at a time, because an addition has to wait for the one before it.
+ */
+#define DEFINE_DOT(name, type)                                                                                 \
+    static float dot_##name(const float *x, const type *row, int n)                                            \
+    {                                                                                                          \
+        vector s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                         \
+        int i = 0;                                                                                             \
+        for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                           \
+            s0 += load_float32(x + i) * load_##name(row + i);                                                  \
+            s1 += load_float32(x + i + LANES) * load_##name(row + i + LANES);                                  \
+            s2 += load_float32(x + i + 2 * LANES) * load_##name(row + i + 2 * LANES);                          \
+            s3 += load_float32(x + i + 3 * LANES) * load_##name(row + i + 3 * LANES);                          \
+        }                                                                                                      \
+        for (; i + LANES <= n; i += LANES)                                                                     \
+            s0 += load_float32(x + i) * load_##name(row + i);                                                  \
+        float sum = lanes_sum((s0 + s1) + (s2 + s3));                                                          \
+        for (; i < n; i++)                                                                                     \
+            sum += x[i] * one_##name(row[i]);                                                                  \
+        return sum;                                                                                            \
+    }
+
+DEFINE_DOT(float32, float)
+DEFINE_DOT(bfloat16, uint16_t)
+DEFINE_DOT(int8, int8_t)
+
+/* mix: x (n,) times n rows, (n, width) with `stride` numbers from row to row: the rows added up, each times its x.
+ * Four rows at a time, because each visit of the sums costs as much as that of a row.
+ */
+#define DEFINE_MIX(name, type)                                                                                 \
+    static void mix_##name(float *sums, const float *x, const type *rows, int n, int width, int64_t stride)    \
+    {                                                                                                          \
+        memset(sums, 0, width * sizeof *sums);                                                                 \
+        for (int i = 0; i < n; i += 4) {                                                                       \
+            const type *row[4];                                                                                \
+            float factor[4];                                                                                   \
+            for (int k = 0; k < 4; k++) {                                                                      \
+                factor[k] = i + k < n ? x[i + k] : 0;                                                          \
+                row[k] = rows + (i + k < n ? i + k : i) * stride;                                              \
+            }                                                                                                  \
+            int j = 0;                                                                                         \
+            for (; j + LANES <= width; j += LANES)                                                             \
+                *(vector *)(sums + j) +=                                                                       \
+                    (factor[0] * load_##name(row[0] + j) + factor[1] * load_##name(row[1] + j)) +              \
+                    (factor[2] * load_##name(row[2] + j) + factor[3] * load_##name(row[3] + j));               \
+            for (; j < width; j++)                                                                             \
+                for (int k = 0; k < 4; k++)                                                                    \
+                    sums[j] += factor[k] * one_##name(row[k][j]);                                              \
+        }                                                                                                      \
+    }
+
+DEFINE_MIX(float32, float)
+DEFINE_MIX(bfloat16, uint16_t)
+
+/* Section 4.2 */
+static void normalize(float *y, const float *x, LayerNorm norm, int d, float eps)
+{
+    float mean = 0, variance = 0;
+    for (int i = 0; i < d; i++)
+        mean += x[i] / d;
+    for (int i = 0; i < d; i++)
+        variance += (x[i] - mean) * (x[i] - mean) / d;
+    float factor = 1 / sqrtf(variance + eps);
+    for (int i = 0; i < d; i++)
+        y[i] = (x[i] - mean) * factor * norm.scale[i] + norm.shift[i];
+}
+
+/* Section 4.3: 0.5 x (1 + tanh(u)) is x / (1 + exp(-2 u)). */
+static float gelu(float x)
+{
+    const float root = 0.7978845608f; /* sqrt(2 / pi) */
+    return x / (1 + expf(-2 * root * (x + 0.044715f * x * x * x)));
+}
+
+/* A Linear layer: its outputs in pieces, each by one thread; then what becomes of them. */
+
+enum then { STORE, STORE_GELU, ADD };
+
+static void piece(float *sums, const float *x, const Linear *linear, int first, int size)
+{
+    int in = linear->in;
+    int64_t start = (int64_t)first * in;
+    switch ((enum format)linear->format) {
+    case FLOAT32_TURNED:
+        mix_float32(sums, x, (const float *)linear->weight + first, in, size, linear->out);
+        break;
+    case FLOAT32:
+        for (int k = 0; k < size; k++)
+            sums[k] = dot_float32(x, (const float *)linear->weight + start + (int64_t)k * in, in);
+        break;
+    case BFLOAT16:
+        for (int k = 0; k < size; k++)
+            sums[k] = dot_bfloat16(x, (const uint16_t *)linear->weight + start + (int64_t)k * in, in);
+        break;
+    case INT8:
+        for (int k = 0; k < size; k++)
+            sums[k] = dot_int8(x, (const int8_t *)linear->weight + start + (int64_t)k * in, in);
+        break;
+    }
+}
+
+static void apply(const Linear *linear, float *y, const float *x, enum then then)
+{
+    int in = linear->in, out = linear->out;
+    /* A turned matrix is read in long stretches only if a piece is wide. */
+    int most = linear->format == FLOAT32_TURNED ? 1024 : 64;
+    int pieces = (out + most - 1) / most, size = (out + pieces - 1) / pieces;
+    float rounded[linear->rounds_input ? in : 1];
+    if (linear->rounds_input) {
+        for (int i = 0; i < in; i++)
+            rounded[i] = one_bfloat16(to_bfloat16(x[i]));
+        x = rounded;
+    }
+#pragma omp for schedule(dynamic)
+    for (int p = 0; p < pieces; p++) {
+        int first = p * size, n = first + size < out ? size : out - first;
+        if (n <= 0)
+            continue;
+        float sums[n];
+        piece(sums, x, linear, first, n);
+        for (int k = 0, r = first; k < n; k++, r++) {
+            float value = sums[k] * (linear->scale ? linear->scale[r] : 1) + (linear->bias ? linear->bias[r] : 0);
+            y[r] = then == ADD ? y[r] + value : then == STORE_GELU ? gelu(value) : value;
+        }
+    }
+}
+
+/* Section 3.6: one head's mix of the values so far; its own key and value join the cache first. */
+static void attend(float *mixed, const float *qkv, const KVCache *cache, int64_t start, int d, int head_dim)
+{
+    int s = cache->length + 1;
+    int64_t own = start + (int64_t)cache->length * head_dim;
+    float weights[s], largest = -INFINITY, sum = 0, root = sqrtf(head_dim);
+    for (int i = 0; i < head_dim; i++) {
+        if (cache->is_bfloat16) {
+            ((uint16_t *)cache->keys)[own + i] = to_bfloat16(qkv[d + i]);
+            ((uint16_t *)cache->values)[own + i] = to_bfloat16(qkv[2 * d + i]);
+        } else {
+            ((float *)cache->keys)[own + i] = qkv[d + i];
+            ((float *)cache->values)[own + i] = qkv[2 * d + i];
+        }
+    }
+    for (int j = 0; j < s; j++) {
+        int64_t at = start + (int64_t)j * head_dim;
+        weights[j] = cache->is_bfloat16 ? dot_bfloat16(qkv, (const uint16_t *)cache->keys + at, head_dim)
+                                        : dot_float32(qkv, (const float *)cache->keys + at, head_dim);
+        weights[j] /= root;
+        largest = weights[j] > largest ? weights[j] : largest;
+    }
+    for (int j = 0; j < s; j++)
+        sum += weights[j] = expf(weights[j] - largest);
+    for (int j = 0; j < s; j++)
+        weights[j] /= sum;
+    if (cache->is_bfloat16)
+        mix_bfloat16(mixed, weights, (const uint16_t *)cache->values + start, s, head_dim, head_dim);
+    else
+        mix_float32(mixed, weights, (const float *)cache->values + start, s, head_dim, head_dim);
+}
+
+/* What Python calls */
+
+/* y (out,) = linear(x (in,)) */
+void multiply(const Linear *linear, const float *x, float *y, int n_threads)
+{
+    (void)n_threads; /* unused by a compiler that does not know OpenMP */
+#pragma omp parallel num_threads(n_threads)
+    apply(linear, y, x, STORE);
+}
+
+/* hidden (d,) of the token that follows the cache->length tokens in the cache, which then holds its keys and values. */
+void read_token(const GPTModel *model, const KVCache *cache, int64_t token_id, float *hidden, int n_threads)
+{
+    (void)n_threads;
+    int d = model->d, n_heads = model->n_heads, head_dim = d / n_heads;
+    float x[d], qkv[3 * d], context[d], wide[4 * d];
+    for (int i = 0; i < d; i++)
+        x[i] = model->tok_emb[token_id * d + i] + model->pos_emb[(int64_t)cache->length * d + i];
+#pragma omp parallel num_threads(n_threads)
+    {
+        float normalized[d];
+        for (int layer = 0; layer < model->n_layers; layer++) {
+            const TransformerBlock *block = &model->trf_blocks[layer];
+            normalize(normalized, x, block->norm1, d, model->eps);
+            apply(&block->W_qkv, qkv, normalized, STORE);
+#pragma omp for schedule(dynamic)
+            for (int head = 0; head < n_heads; head++) {
+                int64_t start = ((int64_t)layer * n_heads + head) * cache->capacity * head_dim;
+                attend(context + head * head_dim, qkv + head * head_dim, cache, start, d, head_dim);
+            }
+            apply(&block->out_proj, x, context, ADD);
+            normalize(normalized, x, block->norm2, d, model->eps);
+            apply(&block->widen, wide, normalized, STORE_GELU);
+            apply(&block->narrow, x, wide, ADD);
+        }
+    }
+    normalize(hidden, x, model->final_norm, d, model->eps);
+}

@@ -1,0 +1,98 @@
+"""one_token.c is compiled once, kept for later, checked before use, and done without where it cannot be had."""
+
+import ctypes
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from gpt import compiled
+from gpt.compiled import compiled_library, linear, multiply
+
+
+@pytest.fixture(autouse=True)
+def afresh():
+    """Each test has the library looked for again, and leaves none of its own behind."""
+    compiled_library.cache_clear()
+    yield
+    compiled_library.cache_clear()
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(["rows", "turned", "bfloat16", "int8"]), st.booleans())
+def test_products_of_every_size_and_format(rows, columns, kind, with_bias):
+    weight = torch.randn(rows, columns)
+    if kind == "turned":
+        weight = weight.t().contiguous().t()
+    elif kind == "bfloat16":
+        weight = weight.bfloat16()
+    elif kind == "int8":
+        weight = (30 * weight).clamp(-127, 127).to(torch.int8)
+    x, bias = torch.randn(1, columns), torch.randn(rows) if with_bias else None
+    layer = linear(weight, bias)
+    assert layer is not None
+    expected = F.linear(x.double(), weight.double(), None if bias is None else bias.double()).float()
+    torch.testing.assert_close(multiply(compiled_library(), layer, x), expected, atol=1e-3, rtol=1e-5)
+
+
+def test_inputs_are_rounded_to_bfloat16_as_torch_rounds_them():
+    numbers = [1.0, 1 + 2**-8, 1 + 3 * 2**-8, -(1 + 2**-9), 3e38, 1e-40, 0.0, -0.0, torch.inf, -torch.inf, torch.nan]
+    weight = torch.ones(1, 1).bfloat16()
+    one = linear(weight, None, rounds_input=True)
+    found = torch.cat([multiply(compiled_library(), one, torch.tensor([number])) for number in numbers])
+    assert torch.equal(found.nan_to_num(7), torch.tensor(numbers).bfloat16().float().nan_to_num(7))
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [torch.zeros(3, 4, dtype=torch.float64), torch.zeros(3, 4, device="meta"), torch.zeros(3, 8)[:, ::2]],
+    ids=["float64", "elsewhere", "gaps"],
+)
+def test_tensors_that_cannot_be_read_are_refused(weight):
+    assert linear(weight, None) is None
+    assert linear(torch.zeros(3, 4), torch.zeros(3, dtype=torch.float64)) is None
+
+
+def test_a_second_process_finds_what_the_first_has_compiled(monkeypatch):
+    assert compiled_library() is not None
+    compiled_library.cache_clear()
+    monkeypatch.setattr(compiled, "_compile", lambda *_: pytest.fail("compiled again"))
+    assert compiled_library() is not None
+
+
+def test_a_folder_that_cannot_be_written_to_is_no_hindrance(monkeypatch, tmp_path):
+    source = tmp_path / "one_token.c"
+    source.write_bytes(compiled._SOURCE.read_bytes())
+    (tmp_path / "__pycache__").write_text("a file where a folder should be")
+    monkeypatch.setattr(compiled, "_SOURCE", source)
+    assert compiled_library() is not None
+
+
+@pytest.mark.parametrize("compiler", ["/does/not/exist", "false"])
+def test_no_compiler_no_library(monkeypatch, compiler, tmp_path):
+    source = tmp_path / "one_token.c"
+    source.write_bytes(compiled._SOURCE.read_bytes())
+    monkeypatch.setattr(compiled, "_SOURCE", source)
+    monkeypatch.setenv("CC", compiler)
+    assert compiled_library() is None
+
+
+def test_a_library_that_computes_something_else_is_not_used(monkeypatch, tmp_path):
+    source = tmp_path / "one_token.c"
+    source.write_text(compiled._SOURCE.read_text().replace("sum += lanes[i]", "sum -= lanes[i]"))
+    monkeypatch.setattr(compiled, "_SOURCE", source)
+    assert compiled_library() is None
+
+
+def test_without_openmp_one_thread_does_it_all(monkeypatch):
+    opened = compiled._open
+
+    def without_openmp(compiler, flags):
+        if "-fopenmp" in flags:
+            raise OSError("undefined symbol")
+        return opened(compiler, flags)
+
+    monkeypatch.setattr(compiled, "_open", without_openmp)
+    library = compiled_library()
+    assert isinstance(library, ctypes.CDLL)
