@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 _SOURCE = Path(__file__).with_name("one_token.c")
 _CPUINFO = Path("/proc/cpuinfo")
 _TIME_LIMIT_SECONDS = 60
+# As in one_token.c.
+_FLOAT32_TURNED = 1
+_PARTS = 8
 # Sums may be taken in any order, so that they fit vectors; infinities and NaN keep their meaning.
 _FLAGS = ["-O3", "-march=native", "-fPIC"]
 _FLAGS += ["-fno-math-errno", "-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math"]
@@ -103,8 +106,14 @@ def multiply(library: ctypes.CDLL, layer: Linear, x: Tensor) -> Tensor:
     """The layer's output (..., out) for a single row x (..., in)."""
     x = x.contiguous()
     y = x.new_empty(*x.shape[:-1], layer.out)
-    library.multiply(byref(layer), x.data_ptr(), y.data_ptr(), torch.get_num_threads())
+    sums = room_for_sums(layer.out if layer.format == _FLOAT32_TURNED else 0)
+    library.multiply(byref(layer), x.data_ptr(), y.data_ptr(), sums.data_ptr(), torch.get_num_threads())
     return y
+
+
+def room_for_sums(n_outputs: int) -> Tensor:
+    """Where a layer of so many outputs, whose weight lies as (in, out), adds up its parts."""
+    return torch.empty(_PARTS, n_outputs)
 
 
 def readable(tensor: Tensor) -> bool:
@@ -175,8 +184,8 @@ def _is_little_endian_64_bit() -> bool:
 
 
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
-    library.multiply.argtypes = [c_void_p, c_void_p, c_void_p, c_int]
-    library.read_token.argtypes = [c_void_p, c_void_p, c_int64, c_void_p, c_int]
+    library.multiply.argtypes = [c_void_p, c_void_p, c_void_p, c_void_p, c_int]
+    library.read_token.argtypes = [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_int]
     library.multiply.restype = library.read_token.restype = None
     return library
 
@@ -202,7 +211,7 @@ def _format(weight: Tensor) -> int | None:
     if not weight.is_cpu or weight.dim() != 2:
         return None
     if weight.dtype is torch.float32 and weight.t().is_contiguous() and not weight.is_contiguous():
-        return 1
+        return _FLOAT32_TURNED
     formats = {torch.float32: 0, torch.bfloat16: 2, torch.int8: 3}
     return formats.get(weight.dtype) if weight.is_contiguous() else None
 

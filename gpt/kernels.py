@@ -26,11 +26,9 @@ _TRIALS = 20
 
 def linear_float32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """F.linear, for reading only: the result has no gradient. x (..., in), weight (out, in) -> (..., out)."""
-    if x.dtype is not torch.float32 or not x.is_cpu:
+    if not x.is_cpu or x.dtype is not torch.float32 or x.numel() != weight.shape[1]:
         return F.linear(x, weight, bias)
-    turned = weight.stride(0) == 1
-    kernel = _float32_kernel(turned) if x.numel() > weight.shape[1] else _float32_row_kernel(turned)
-    return kernel(x, weight, bias)
+    return _float32_row_kernel(weight.stride(0) == 1)(x, weight, bias)
 
 
 def linear_bfloat16(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -59,22 +57,11 @@ def _in_parts(x: Tensor, weight: Tensor) -> Tensor:
 
 
 @cache
-def _float32_kernel(turned: bool) -> Linear:
-    """For several rows, and a weight that lies in memory as (out, in) or, turned, as (in, out)."""
-    weight = _trial_weight(turned)
-    x = weight[:_TRIAL_ROWS].contiguous()
-    return _quickest([_onednn, F.linear], lambda kernel: partial(kernel, x, weight, None), tolerance=1e-5)
-
-
-@cache
 def _float32_row_kernel(turned: bool) -> Linear:
-    weight = _trial_weight(turned)
+    """For a single row, and a weight that lies in memory as (out, in) or, turned, as (in, out)."""
+    weight = _sample(*_TRIAL_SHAPE[::-1]).t() if turned else _sample(*_TRIAL_SHAPE)
     kernels = [_by_parts, _onednn, F.linear]
     return _quickest(kernels, lambda kernel: partial(kernel, weight[:1].contiguous(), weight, None), tolerance=1e-5)
-
-
-def _trial_weight(turned: bool) -> Tensor:
-    return _sample(*_TRIAL_SHAPE[::-1]).t() if turned else _sample(*_TRIAL_SHAPE)
 
 
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -101,8 +88,8 @@ def _divisor(number: int, at_least: int) -> int:
 
 @cache
 def _bfloat16_kernel() -> Linear:
-    weight = _sample(*_TRIAL_SHAPE).bfloat16()
-    x = weight[:_TRIAL_ROWS].float()
+    weight = _sample(*_TRIAL_SHAPE[::-1]).bfloat16()
+    x = _sample(_TRIAL_ROWS, _TRIAL_SHAPE[0])
     kernels = [_bfloat16_by_hardware, _bfloat16_by_float32]
     return _quickest(kernels, lambda kernel: partial(kernel, x, weight, None), tolerance=0.01)
 

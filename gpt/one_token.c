@@ -199,57 +199,65 @@ static float gelu(float x)
     return x / (1 + expf(-2 * root * (x + 0.044715f * x * x * x)));
 }
 
-/* A Linear layer: its outputs in pieces, each by one thread; then what becomes of them. */
+/* A Linear layer, and what becomes of its outputs. */
 
 enum then { STORE, STORE_GELU, ADD };
 
-static void piece(float *sums, const float *x, const Linear *linear, int first, int size)
+static inline void finish(float *y, float sum, const Linear *linear, int row, enum then then)
+{
+    float value = sum * (linear->scale ? linear->scale[row] : 1) + (linear->bias ? linear->bias[row] : 0);
+    y[row] = then == ADD ? y[row] + value : then == STORE_GELU ? gelu(value) : value;
+}
+
+static inline float dot(const float *x, const Linear *linear, int row)
 {
     int in = linear->in;
-    int64_t start = (int64_t)first * in;
-    switch ((enum format)linear->format) {
-    case FLOAT32_TURNED:
-        mix_float32(sums, x, (const float *)linear->weight + first, in, size, linear->out);
-        break;
-    case FLOAT32:
-        for (int k = 0; k < size; k++)
-            sums[k] = dot_float32(x, (const float *)linear->weight + start + (int64_t)k * in, in);
-        break;
-    case BFLOAT16:
-        for (int k = 0; k < size; k++)
-            sums[k] = dot_bfloat16(x, (const uint16_t *)linear->weight + start + (int64_t)k * in, in);
-        break;
-    case INT8:
-        for (int k = 0; k < size; k++)
-            sums[k] = dot_int8(x, (const int8_t *)linear->weight + start + (int64_t)k * in, in);
-        break;
+    int64_t start = (int64_t)row * in;
+    if (linear->format == INT8)
+        return dot_int8(x, (const int8_t *)linear->weight + start, in);
+    if (linear->format == BFLOAT16)
+        return dot_bfloat16(x, (const uint16_t *)linear->weight + start, in);
+    return dot_float32(x, (const float *)linear->weight + start, in);
+}
+
+/* A weight that lies in memory as (in, out) is read in PARTS of its inputs, so that memory is read in one go. */
+#define PARTS 8
+
+static void apply_turned(const Linear *linear, float *y, const float *x, enum then then, float *sums)
+{
+    int in = linear->in, out = linear->out, most = (in + PARTS - 1) / PARTS;
+#pragma omp for schedule(dynamic)
+    for (int part = 0; part < PARTS; part++) {
+        int first = part * most, n = first + most < in ? most : in - first;
+        const float *rows = (const float *)linear->weight + (int64_t)first * out;
+        mix_float32(sums + (int64_t)part * out, x + first, rows, n, out, out);
+    }
+#pragma omp for schedule(static)
+    for (int row = 0; row < out; row++) {
+        float sum = 0;
+        for (int part = 0; part < PARTS; part++)
+            sum += sums[(int64_t)part * out + row];
+        finish(y, sum, linear, row, then);
     }
 }
 
-static void apply(const Linear *linear, float *y, const float *x, enum then then)
+/* `sums` has room for PARTS numbers per output. */
+static void apply(const Linear *linear, float *y, const float *x, enum then then, float *sums)
 {
-    int in = linear->in, out = linear->out;
-    /* A turned matrix is read in long stretches only if a piece is wide. */
-    int most = linear->format == FLOAT32_TURNED ? 1024 : 64;
-    int pieces = (out + most - 1) / most, size = (out + pieces - 1) / pieces;
+    int in = linear->in;
     float rounded[linear->rounds_input ? in : 1];
     if (linear->rounds_input) {
         for (int i = 0; i < in; i++)
             rounded[i] = one_bfloat16(to_bfloat16(x[i]));
         x = rounded;
     }
-#pragma omp for schedule(dynamic)
-    for (int p = 0; p < pieces; p++) {
-        int first = p * size, n = first + size < out ? size : out - first;
-        if (n <= 0)
-            continue;
-        float sums[n];
-        piece(sums, x, linear, first, n);
-        for (int k = 0, r = first; k < n; k++, r++) {
-            float value = sums[k] * (linear->scale ? linear->scale[r] : 1) + (linear->bias ? linear->bias[r] : 0);
-            y[r] = then == ADD ? y[r] + value : then == STORE_GELU ? gelu(value) : value;
-        }
+    if (linear->format == FLOAT32_TURNED) {
+        apply_turned(linear, y, x, then, sums);
+        return;
     }
+#pragma omp for schedule(dynamic, 64)
+    for (int row = 0; row < linear->out; row++)
+        finish(y, dot(x, linear, row), linear, row, then);
 }
 
 /* Section 3.6: one head's mix of the values so far; its own key and value join the cache first. */
@@ -284,18 +292,19 @@ static void attend(float *mixed, const float *qkv, const KVCache *cache, int64_t
         mix_float32(mixed, weights, (const float *)cache->values + start, s, head_dim, head_dim);
 }
 
-/* What Python calls */
+/* What Python calls, with room in `sums` for PARTS numbers per output of the widest turned layer. */
 
 /* y (out,) = linear(x (in,)) */
-void multiply(const Linear *linear, const float *x, float *y, int n_threads)
+void multiply(const Linear *linear, const float *x, float *y, float *sums, int n_threads)
 {
     (void)n_threads; /* unused by a compiler that does not know OpenMP */
 #pragma omp parallel num_threads(n_threads)
-    apply(linear, y, x, STORE);
+    apply(linear, y, x, STORE, sums);
 }
 
 /* hidden (d,) of the token that follows the cache->length tokens in the cache, which then holds its keys and values. */
-void read_token(const GPTModel *model, const KVCache *cache, int64_t token_id, float *hidden, int n_threads)
+void read_token(const GPTModel *model, const KVCache *cache, int64_t token_id, float *hidden, float *sums,
+                int n_threads)
 {
     (void)n_threads;
     int d = model->d, n_heads = model->n_heads, head_dim = d / n_heads;
@@ -308,16 +317,16 @@ void read_token(const GPTModel *model, const KVCache *cache, int64_t token_id, f
         for (int layer = 0; layer < model->n_layers; layer++) {
             const TransformerBlock *block = &model->trf_blocks[layer];
             normalize(normalized, x, block->norm1, d, model->eps);
-            apply(&block->W_qkv, qkv, normalized, STORE);
+            apply(&block->W_qkv, qkv, normalized, STORE, sums);
 #pragma omp for schedule(dynamic)
             for (int head = 0; head < n_heads; head++) {
                 int64_t start = ((int64_t)layer * n_heads + head) * cache->capacity * head_dim;
                 attend(context + head * head_dim, qkv + head * head_dim, cache, start, d, head_dim);
             }
-            apply(&block->out_proj, x, context, ADD);
+            apply(&block->out_proj, x, context, ADD, sums);
             normalize(normalized, x, block->norm2, d, model->eps);
-            apply(&block->widen, wide, normalized, STORE_GELU);
-            apply(&block->narrow, x, wide, ADD);
+            apply(&block->widen, wide, normalized, STORE_GELU, sums);
+            apply(&block->narrow, x, wide, ADD, sums);
         }
     }
     normalize(hidden, x, model->final_norm, d, model->eps);

@@ -38,11 +38,12 @@ def one_token_reader(model: GPTModel) -> ReadOne | None:
     except _Unreadable:
         return None
 
+    sums = compiled.room_for_sums(4 * model.config.emb_dim)
+
     def read(token_id: int, cache: KVCache) -> Tensor:
-        hidden = model.tok_emb.weight.new_empty(1, model.config.emb_dim, requires_grad=False)
-        library.read_token(
-            byref(handed_over), byref(_cache(cache)), token_id, hidden.data_ptr(), torch.get_num_threads()
-        )
+        hidden = torch.empty(1, model.config.emb_dim)
+        where = byref(handed_over), byref(_cache(cache))
+        library.read_token(*where, token_id, hidden.data_ptr(), sums.data_ptr(), torch.get_num_threads())
         cache.advance(1)
         return hidden
 
