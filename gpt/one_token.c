@@ -15,6 +15,7 @@
 /* What gpt/compiled.py hands over: the same structures in the same order stand there. */
 
 enum format { FLOAT32, FLOAT32_TURNED, BFLOAT16, INT8 };
+static const int number_bytes[] = {4, 4, 2, 1};
 
 typedef struct {
     const void *weight; /* (out, in); turned: (in, out) */
@@ -125,6 +126,10 @@ static inline float lanes_sum(vector lanes)
     return sum;
 }
 
+/* Narrow numbers are used up faster than the processor foresees which come next: ask for them this many bytes ahead. */
+#define AHEAD 1024
+#define CACHE_LINE 64
+
 /* dot: x (n,) times a row (n,), whose numbers lie in memory in the order in which they are needed.
  * Four sums at a time, because an addition has to wait for the one before it.
  */
@@ -134,6 +139,8 @@ static inline float lanes_sum(vector lanes)
         vector s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                         \
         int i = 0;                                                                                             \
         for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                           \
+            for (size_t line = 0; sizeof(type) < 4 && line < 4 * LANES * sizeof(type); line += CACHE_LINE)        \
+                __builtin_prefetch((const char *)(row + i) + AHEAD + line);                                      \
             s0 += load_float32(x + i) * load_##name(row + i);                                                  \
             s1 += load_float32(x + i + LANES) * load_##name(row + i + LANES);                                  \
             s2 += load_float32(x + i + 2 * LANES) * load_##name(row + i + 2 * LANES);                          \
@@ -179,6 +186,11 @@ DEFINE_DOT(int8, int8_t)
 DEFINE_MIX(float32, float)
 DEFINE_MIX(bfloat16, uint16_t)
 
+static inline int min(int a, int b)
+{
+    return a < b ? a : b;
+}
+
 /* Section 4.2 */
 static void normalize(float *y, const float *x, LayerNorm norm, int d, float eps)
 {
@@ -220,15 +232,18 @@ static inline float dot(const float *x, const Linear *linear, int row)
     return dot_float32(x, (const float *)linear->weight + start, in);
 }
 
-/* A weight that lies in memory as (in, out) is read in PARTS of its inputs, so that memory is read in one go. */
+/* A thread reads about so much in one go, and a layer is cut into PARTS at least. */
+#define PIECE_BYTES (1 << 17)
 #define PARTS 8
+
+/* A weight that lies in memory as (in, out) is cut between its inputs, or no thread could read on in one go. */
 
 static void apply_turned(const Linear *linear, float *y, const float *x, enum then then, float *sums)
 {
     int in = linear->in, out = linear->out, most = (in + PARTS - 1) / PARTS;
 #pragma omp for schedule(dynamic)
     for (int part = 0; part < PARTS; part++) {
-        int first = part * most, n = first + most < in ? most : in - first;
+        int first = part * most, n = min(most, in - first);
         const float *rows = (const float *)linear->weight + (int64_t)first * out;
         mix_float32(sums + (int64_t)part * out, x + first, rows, n, out, out);
     }
@@ -255,7 +270,8 @@ static void apply(const Linear *linear, float *y, const float *x, enum then then
         apply_turned(linear, y, x, then, sums);
         return;
     }
-#pragma omp for schedule(dynamic, 64)
+    int rows = min(PIECE_BYTES / (in * number_bytes[linear->format]), linear->out / PARTS) + 1;
+#pragma omp for schedule(dynamic, rows)
     for (int row = 0; row < linear->out; row++)
         finish(y, dot(x, linear, row), linear, row, then);
 }
