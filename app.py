@@ -9,6 +9,7 @@ import sys
 from threading import Thread
 
 from gpt import WeightsError
+from gpt.compiled import compiled_library
 from gpt.library import Library
 from gpt.ui.guard import guarded
 from gpt.ui.page import STYLESHEET, THEME, build_page
@@ -64,8 +65,14 @@ def serve(options: argparse.Namespace) -> None:
         app_kwargs=guarded(),
         prevent_thread_lock=True,
     )
-    Thread(target=library.get, daemon=True).start()  # the first visitor finds the default model loaded
+    Thread(target=_prepare, args=[library], daemon=True).start()
     page.block_thread()
+
+
+def _prepare(library: Library) -> None:
+    """What the first visitor would else wait for: the compiler, and the default model."""
+    compiled_library()
+    library.get()
 
 
 if __name__ == "__main__":

@@ -135,6 +135,7 @@ def compiled_library() -> ctypes.CDLL | None:
             continue
         if _computes_what_torch_computes(library):
             return library
+    _log.warning("%s did not make %s into what was expected: text will come slower.", compiler, _SOURCE.name)
     return None
 
 

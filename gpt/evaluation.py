@@ -4,6 +4,7 @@
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -17,21 +18,27 @@ from .weights import load_model
 
 @torch.inference_mode()
 def heldout_loss(model: GPTModel, ids: Tensor) -> float:
-    """Mean cross-entropy over the whole vocabulary of the tokens of ids (t,) int64.
+    """Mean cross-entropy over the whole vocabulary of the tokens of ids (t,) int64 that `windows` gives."""
+    total, n_tokens = 0.0, 0
+    for window, targets in windows(ids, model.config.context_length):
+        logits = model.out_head(model.hidden(window[None])[0, -len(targets) :])
+        total += F.cross_entropy(logits, targets, reduction="sum").item()
+        n_tokens += len(targets)
+    return total / n_tokens
 
-    Windows of the model's context move by half of it, and score only what has at least half a context before it:
-    each token once, the first half context not at all. Raises ValueError for a text without a token to score.
+
+def windows(ids: Tensor, context_length: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """What to read of ids (t,), and the tokens that its last positions are to foresee.
+
+    Windows of the context move by half of it, and score only what has at least half a context before it: each token
+    once, the first half context not at all. Raises ValueError for a text without a token to score.
     """
-    context, n_tokens = model.config.context_length, len(ids)
-    half = context // 2
+    half, n_tokens = context_length // 2, len(ids)
     if n_tokens < half + 2:
         raise ValueError(f"The text has {n_tokens} tokens: a held-out loss needs at least {half + 2}.")
-    total = 0.0
-    for start in range(0, n_tokens - half - 1, context - half):
-        window = ids[start : start + context + 1]
-        hidden = model.hidden(window[None, :-1])[0, half:]
-        total += F.cross_entropy(model.out_head(hidden), window[half + 1 :], reduction="sum").item()
-    return total / (n_tokens - half - 1)
+    for start in range(0, n_tokens - half - 1, context_length - half):
+        window = ids[start : start + context_length + 1]
+        yield window[:-1], window[half + 1 :]
 
 
 def main() -> None:

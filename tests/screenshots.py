@@ -3,8 +3,6 @@
 The same page gives the same bytes: fixed viewport, locale, time zone, fonts, seed, and no motion.
 """
 
-import os
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.conftest import FLAGS, ROOT, start_app
+from tests.serving import CHROMIUM, CHROMIUM_FLAGS, ROOT, start_app
 
 FOLDER = ROOT / "assets" / "screenshots"
 
@@ -66,8 +64,7 @@ def main(names: list[str]) -> None:
     process, address = start_app()
     try:
         with sync_playwright() as playwright:
-            path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
             for shot in SHOTS:
                 if not names or shot.name in names:
                     take(browser, address, shot)

@@ -1,6 +1,7 @@
 """one_token.c is compiled once, kept for later, checked before use, and done without where it cannot be had."""
 
 import ctypes
+import shutil
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 
 from gpt import compiled
 from gpt.compiled import compiled_library, linear, multiply
+
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
 
 @pytest.fixture(autouse=True)

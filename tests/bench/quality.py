@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gpt import GPTModel, Tokenizer, load_model
+from gpt.evaluation import windows
 
 
 @torch.inference_mode()
@@ -21,19 +22,13 @@ def main(model: str, text: str, most_tokens: int) -> None:
     """Sum over the windows what each of the two models makes of every token."""
     exact, rounded = load_model(model), load_model(model, "int8")
     ids = torch.tensor(Tokenizer().encode(Path(text).read_text(encoding="utf-8"), special=True)[:most_tokens])
-    context = exact.config.context_length
-    half = context // 2
-    if len(ids) < half + 2:
-        sys.exit(f"The text has {len(ids)} tokens: {half + 2} or more are needed.")
-    sums = torch.zeros(4, dtype=torch.float64)
-    for start in range(0, len(ids) - half - 1, context - half):
-        window = ids[start : start + context + 1]
-        targets = window[half + 1 :]
-        first, second = (_log_probabilities(each, window[:-1], half) for each in (exact, rounded))
-        sums += _compare(first, second, targets)
-    float32_loss, int8_loss, agreement, kl = (sums / (len(ids) - half - 1)).tolist()
+    sums, n_tokens = torch.zeros(4, dtype=torch.float64), 0
+    for window, targets in windows(ids, exact.config.context_length):
+        sums += _compare(*(_log_probabilities(each, window, len(targets)) for each in (exact, rounded)), targets)
+        n_tokens += len(targets)
+    float32_loss, int8_loss, agreement, kl = (sums / n_tokens).tolist()
     found = {
-        "tokens": len(ids) - half - 1,
+        "tokens": n_tokens,
         "float32_loss": float32_loss,
         "int8_loss": int8_loss,
         "loss_difference": abs(int8_loss / float32_loss - 1),
@@ -43,8 +38,8 @@ def main(model: str, text: str, most_tokens: int) -> None:
     print(json.dumps(found))
 
 
-def _log_probabilities(model: GPTModel, window: Tensor, first: int) -> Tensor:  # (t,) -> (t - first, v)
-    hidden = model.hidden(window[None])[0, first:]
+def _log_probabilities(model: GPTModel, window: Tensor, n: int) -> Tensor:  # (t,) -> (n, v)
+    hidden = model.hidden(window[None])[0, -n:]
     return model.out_head(hidden).float().log_softmax(-1)
 
 

@@ -28,6 +28,7 @@ ROWS: dict[str, Callable[[Plan], Outcome]] = {
     "crowd": ourselves.crowd,
     "start": starting.start,
     "bundled": bundled.speed,
+    "click": bundled.click,
 }
 
 

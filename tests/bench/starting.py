@@ -3,20 +3,17 @@
 Files are in the system's cache by then: a round that is not kept reads them first.
 """
 
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from arena import ROOT, Missing, last_line, make, run_alone
 from result import Finding, Outcome, Plan, Series
 
-_POLL_SECONDS = 0.01
-_TIME_LIMIT_SECONDS = 120
+sys.path.insert(0, str(ROOT))
+
+from tests.serving import start_app
 
 
 def opening(plan: Plan) -> Outcome:
@@ -74,39 +71,12 @@ def _imports() -> float:
 
 
 def _first_page() -> float:
-    port = _free_port()
     begin = time.perf_counter()
-    app = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
     try:
-        _wait_for(lambda: _serves(port), app)
-        return time.perf_counter() - begin
-    finally:
-        app.kill()
-        app.wait()
-
-
-def _wait_for(ready: Callable[[], bool], app: "subprocess.Popen[bytes]") -> None:
-    limit = time.perf_counter() + _TIME_LIMIT_SECONDS
-    while not ready():
-        if app.poll() is not None or time.perf_counter() > limit:
-            raise Missing(f"app.py ended or served no page in {_TIME_LIMIT_SECONDS} s")
-        time.sleep(_POLL_SECONDS)
-
-
-def _serves(port: int) -> bool:
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/", timeout=_TIME_LIMIT_SECONDS) as page:
-            return bool(page.status == 200 and page.read())
-    except (URLError, ConnectionError):
-        return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        app, _ = start_app()
+    except RuntimeError as reason:
+        raise Missing(last_line(str(reason))) from reason
+    seconds = time.perf_counter() - begin
+    app.kill()
+    app.communicate()
+    return seconds

@@ -1,50 +1,15 @@
 """A running app on a small model, and a Chromium page that notices requests to the outside."""
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-ROOT = Path(__file__).parents[2]
+from tests.serving import CHROMIUM, CHROMIUM_FLAGS, start_app
 
 # Machines that run tests are busy: waiting longer for the same thing does not make a claim weaker.
 expect.set_options(timeout=30_000)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-def start_app(*arguments: str) -> tuple[subprocess.Popen, str]:
-    """The app as a user starts it, and its address once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port), *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        if process.poll() is not None:
-            raise RuntimeError(f"the app ended: {process.stdout.read() if process.stdout else ''}")
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return process, address
-        except OSError:
-            time.sleep(0.2)
-    process.kill()
-    raise RuntimeError("the app did not answer within two minutes")
 
 
 @pytest.fixture(scope="session")
@@ -59,9 +24,8 @@ def app(small_folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A Chromium; a machine without one fails the test."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
 
