@@ -22,6 +22,15 @@ def app(small_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def bundled_app() -> Iterator[str]:
+    """Address of an app as it comes: with a model that takes some time for a long text."""
+    process, address = start_app()
+    yield address
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A Chromium; a machine without one fails the test."""
     with sync_playwright() as playwright:
@@ -33,20 +42,21 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def open_page(chromium: Browser, app: str) -> Iterator[Callable[..., Page]]:
     """Opens the app: open_page("?tab=…", width=1280, theme="light"). Fails on outside requests and page errors."""
-    contexts, wrong = [], []
+    contexts, wrong, ours = [], [], ["data:", "blob:"]
 
     def note(request: object) -> None:
         url = getattr(request, "url", "")
-        if not url.startswith((app, "data:", "blob:")):
+        if not url.startswith(tuple(ours)):
             wrong.append(f"request to {url}")
 
-    def opened(query: str = "", width: int = 1280, height: int = 800, theme: str = "light") -> Page:
+    def opened(query: str = "", width: int = 1280, height: int = 800, theme: str = "light", address: str = app) -> Page:
+        ours.append(address)
         context = chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
         contexts.append(context)
         page = context.new_page()
         page.on("request", note)
         page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
-        page.goto(f"{app}/{query}{'&' if query else '?'}__theme={theme}")
+        page.goto(f"{address}/{query}{'&' if query else '?'}__theme={theme}")
         page.wait_for_selector("#tabs", timeout=60_000)
         return page
 
