@@ -108,10 +108,7 @@ class Library:
 
         Raises ValueError for an unknown name and WeightsError for weights that cannot be used.
         """
-        wanted = Reference.parse(reference or self.default)
-        self._check_known(wanted.name)
-        if wanted.name != UNTRAINED:
-            wanted = replace(wanted, seed=CHAPTER_SEED)
+        wanted = self._known(reference)
         key = str(wanted)
         with self._lock:
             loading = self._loading.setdefault(key, Lock())
@@ -121,6 +118,15 @@ class Library:
                 loaded = self._load(wanted, on_progress)
                 self._add(loaded)
         return loaded
+
+    def is_loaded(self, reference: str) -> bool:
+        """Whether `get` would answer at once. Raises ValueError for an unknown name."""
+        return self._find(str(self._known(reference))) is not None
+
+    def _known(self, reference: str) -> Reference:
+        wanted = Reference.parse(reference or self.default)
+        self._check_known(wanted.name)
+        return wanted if wanted.name == UNTRAINED else replace(wanted, seed=CHAPTER_SEED)
 
     def _find(self, key: str) -> LoadedModel | None:
         with self._lock:

@@ -104,3 +104,13 @@ def test_every_model_is_listed_with_the_published_parameter_counts(small_folder)
     assert infos[UNTRAINED].parameters == 163_009_536
     assert infos[str(small_folder)].available
     assert not infos[UNTRAINED].trained
+
+
+def test_says_whether_a_model_is_loaded_without_loading_it(small_folder):
+    library = Library(str(small_folder))
+    assert not library.is_loaded("")
+    library.get()
+    assert library.is_loaded("")
+    assert not library.is_loaded(f"{library.default}:int8")
+    with pytest.raises(ValueError, match="There is no model called"):
+        library.is_loaded("nonsense")

@@ -93,7 +93,8 @@ def build(page: Page) -> Generating:
         greedy: bool,
     ) -> Iterator[tuple[Any, ...]]:
         try:
-            yield gr.skip(), gr.skip(), gr.skip(), _said("Loading the model …"), *_buttons(running=True)
+            if not page.library.is_loaded(reference):
+                yield gr.skip(), gr.skip(), gr.skip(), _said("Loading the model …"), *_buttons(running=True)
             sampling = Sampling(0.0 if greedy else temperature, int(top_k), top_p)
             run = new_run(page.library, reference, prompt, settings_from(length, sampling, seed))
             yield from _drawn(run, grow(page.library, run))
@@ -203,7 +204,7 @@ def _drawn(empty: Run, runs: Iterator[Run]) -> Iterator[tuple[Any, ...]]:
         if shown_steps and now - shown < _REDRAW_SECONDS:
             continue
         shown, shown_steps = now, len(run.steps)
-        yield run, run_strip(run), _text(run), _said(f"{_length(run)} …"), gr.skip(), gr.skip()
+        yield run, run_strip(run), _text(run), _said(f"{_length(run)} …"), *_buttons(running=True)
     rate = len(run.steps) / max(monotonic() - started, 1e-9)
     ending = "the model ended the text" if finish_reason(run) == "eos" else "length reached"
     said = f'{_length(run)}, {ending}. <span class="measured">{rate:,.1f} tokens/s</span>'
