@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 _SOURCE = Path(__file__).with_name("one_token.c")
 _CPUINFO = Path("/proc/cpuinfo")
+_COMPILERS = ("cc", "gcc", "clang")
 _TIME_LIMIT_SECONDS = 60
 # As in one_token.c.
 _FLOAT32_TURNED = 1
@@ -124,24 +126,24 @@ def readable(tensor: Tensor) -> bool:
 @cache
 def compiled_library() -> ctypes.CDLL | None:
     """The compiled file, once it has shown that it computes what torch computes."""
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    compiler = shlex.split(os.environ.get("CC", "")) or [name for name in _COMPILERS if shutil.which(name)][:1]
     if not compiler or not _is_little_endian_64_bit():
         return None
     for flags in _COMPILATIONS:
         try:
             library = _declared(_open(compiler, [*_FLAGS, *flags]))
         except (OSError, subprocess.SubprocessError) as error:
-            _log.debug("%s with %s: %s", compiler, flags, error)
+            _log.debug("%s with %s: %s", compiler[0], flags, error)
             continue
         if _computes_what_torch_computes(library):
             return library
-    _log.warning("%s did not make %s into what was expected: text will come slower.", compiler, _SOURCE.name)
+    _log.warning("%s did not make %s into what was expected: text will come slower.", compiler[0], _SOURCE.name)
     return None
 
 
-def _open(compiler: str, flags: list[str]) -> ctypes.CDLL:
+def _open(compiler: list[str], flags: list[str]) -> ctypes.CDLL:
     """The library compiled with these flags, by now or by an earlier process."""
-    key = "\0".join([_SOURCE.read_text(encoding="utf-8"), compiler, *flags, _processor()])
+    key = "\0".join([_SOURCE.read_text(encoding="utf-8"), *compiler, *flags, _processor()])
     name = f"{_SOURCE.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
     kept = _SOURCE.parent / "__pycache__" / name
     if kept.is_file():
@@ -154,11 +156,11 @@ def _open(compiler: str, flags: list[str]) -> ctypes.CDLL:
     return library
 
 
-def _compile(compiler: str, flags: list[str], library: Path) -> None:
+def _compile(compiler: list[str], flags: list[str], library: Path) -> None:
     half_way = library.with_suffix(".o")
     # In two steps: the second, without -fopenmp, leaves OpenMP's functions to be found in the process.
     for command in ([*flags, "-c", str(_SOURCE), "-o", str(half_way)], ["-shared", str(half_way), "-o", str(library)]):
-        subprocess.run([compiler, *command, "-lm"], check=True, capture_output=True, timeout=_TIME_LIMIT_SECONDS)
+        subprocess.run([*compiler, *command, "-lm"], check=True, capture_output=True, timeout=_TIME_LIMIT_SECONDS)
 
 
 def _keep(made: Path, kept: Path) -> None:

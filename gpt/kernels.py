@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 Linear = Callable[[Tensor, Tensor, Tensor | None], Tensor]  # x (..., in), weight (out, in), bias (out,) -> (..., out)
 
-INT8_LEVELS = 127  # int8 values run from -127 to 127
+_INT8_LEVELS = 127  # int8 values run from -127 to 127
 # A weight that has to be made float32 first is taken in parts of so many rows, which the processor's caches hold.
 _ROWS_AT_ONCE = 2048
 # Large enough that reading it takes longer than calling the kernel.
@@ -44,7 +44,7 @@ def linear_int8(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -
 
 def to_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
     """weight (out, in) as whole numbers, and the scale (out,) that makes its largest absolute value in a row 127."""
-    scale = weight.abs().amax(-1).clamp_min(torch.finfo(torch.float32).tiny) / INT8_LEVELS
+    scale = weight.abs().amax(-1).clamp_min(torch.finfo(torch.float32).tiny) / _INT8_LEVELS
     return (weight / scale[:, None]).round_().to(torch.int8).contiguous(), scale
 
 

@@ -237,7 +237,6 @@ static inline float dot(const float *x, const Linear *linear, int row)
 #define PARTS 8
 
 /* A weight that lies in memory as (in, out) is cut between its inputs, or no thread could read on in one go. */
-
 static void apply_turned(const Linear *linear, float *y, const float *x, enum then then, float *sums)
 {
     int in = linear->in, out = linear->out, most = (in + PARTS - 1) / PARTS;

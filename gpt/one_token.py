@@ -21,6 +21,10 @@ _KNOWN = {GPTModel, TransformerBlock, MultiHeadAttention, FeedForward, LayerNorm
 _KNOWN |= {Float32Linear, PackedLinear, PackedQKV, nn.Linear, nn.Embedding, nn.Dropout, nn.ModuleList, nn.Sequential}
 
 
+# one_token.c keeps a token's vectors on the stack, of which a thread has half a megabyte on some systems.
+_STACK = 2**16
+
+
 class _Unreadable(Exception):
     """A tensor that lies in memory in a way one_token.c does not know."""
 
@@ -28,10 +32,15 @@ class _Unreadable(Exception):
 def one_token_reader(model: GPTModel) -> ReadOne | None:
     """A function that gives model.hidden's vector for one token after those in a cache of batch size 1, no dropout.
 
-    None without a compiler, and for a model that was altered or is watched: only its own modules know what it computes.
+    None without a compiler, for a model too large for its stack, and for one that was altered or is watched: only its
+    own modules know what it computes.
     """
     library = compiled.compiled_library()
-    if library is None or not all(_is_as_made(module) for module in model.modules()):
+    if (
+        library is None
+        or _numbers_on_stack(model) > _STACK
+        or not all(_is_as_made(module) for module in model.modules())
+    ):
         return None
     try:
         handed_over = _model(model)
@@ -48,6 +57,10 @@ def one_token_reader(model: GPTModel) -> ReadOne | None:
         return hidden
 
     return read
+
+
+def _numbers_on_stack(model: GPTModel) -> int:
+    return 14 * model.config.emb_dim + model.config.context_length
 
 
 def _is_as_made(module: nn.Module) -> bool:

@@ -108,6 +108,10 @@ def test_a_model_in_another_format_is_left_to_its_modules():
     assert one_token_reader(GPTModel(GPTConfig(101, 16, 64, 4, 3)).eval().bfloat16()) is None
 
 
+def test_a_model_whose_vectors_would_not_fit_the_stack_is_left_to_its_modules():
+    assert one_token_reader(GPTModel(GPTConfig(11, 2**16, 16, 2, 1)).eval()) is None
+
+
 def test_without_a_compiler_there_is_no_reader(monkeypatch):
     monkeypatch.setattr("gpt.compiled.compiled_library", lambda: None)
     assert one_token_reader(a_model()) is None
