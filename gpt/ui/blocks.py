@@ -32,7 +32,7 @@ def build(page: Page) -> None:
                 intro(panel.INTRO, panel.SECTION)
                 note = gr.HTML(elem_id=f"{panel.KEY}-note", elem_classes=["note"])
                 drawn = fn, inputs, outputs = panel.build(page, note)
-            tab.select(lambda key=panel.KEY: key, None, [front], api_visibility="private", show_progress="hidden")
+            tab.select(lambda key=panel.KEY: key, None, [front], api_visibility="private")
             show_on([tab.select], note, drawn)
             panels[panel.KEY] = (explained(fn, len(outputs)), inputs, [note, *outputs])
     _draw_front(page, front, panels)

@@ -58,7 +58,7 @@ def build(page: Page, note: gr.HTML) -> Drawn:
         return csv_file("neurons", ["neuron", "preactivation", "activation"], [(i, *row) for i, row in enumerate(rows)])
 
     drawn: Drawn = (draw, [page.run, page.position, block], [strip, where, block, layers, neurons])
-    picked = strip.select(_index, None, [page.position], show_progress="hidden", api_visibility="private")
+    picked = strip.select(_index, None, [page.position], api_visibility="private")
     show_on([block.input, picked.then], note, drawn)
     with save_row:
         save_button("Save all neurons as CSV", "save-neurons", save, [page.run, page.position, block])

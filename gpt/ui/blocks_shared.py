@@ -13,7 +13,7 @@ from ..library import LoadedModel
 from ..tokenizer import Tokenizer
 from ..tracing import WINDOW
 from ..weights import WeightsError
-from .shared import MODEL_QUEUE, MODEL_QUEUE_LIMIT, problem
+from .shared import MODEL_EVENT, problem
 from .traces import NO_RUN
 
 # What a panel's build returns: a function, its inputs with the run first, and the components it fills.
@@ -26,16 +26,7 @@ def show_on(events: Sequence[Callable[..., Any]], note: gr.HTML, drawn: Drawn) -
     """Draw on any of the events; a refusal is said in the note."""
     fn, inputs, outputs = drawn
     for event in events:
-        event(
-            explained(fn, len(outputs)),
-            list(inputs),
-            [note, *outputs],
-            concurrency_id=MODEL_QUEUE,
-            concurrency_limit=MODEL_QUEUE_LIMIT,
-            trigger_mode="always_last",
-            show_progress="hidden",
-            api_visibility="private",
-        )
+        event(explained(fn, len(outputs)), list(inputs), [note, *outputs], trigger_mode="always_last", **MODEL_EVENT)
 
 
 def explained(fn: Callable[..., Sequence[Any]], n_outputs: int) -> Callable[..., list[Any]]:

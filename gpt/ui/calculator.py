@@ -38,9 +38,8 @@ DEFAULT_GFLOPS = 100
 _PRESETS = {name: GPTConfig.preset(name) for name in PRESET_NAMES}
 _GROWTH = {"seq_len": "tokens in each sequence", "batch_size": "sequences in the batch"}
 _SEQ_LEN = N_CONFIG + [field.name for field in fields(WorkloadControls)].index("seq_len")
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 # One queue for all that fills the results: a slower answer never replaces a later one.
-_IN_ORDER: dict[str, Any] = {**_QUIET, "concurrency_id": "calculator", "concurrency_limit": 1}
+_IN_ORDER: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "calculator", "concurrency_limit": 1}
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,9 @@ def build(page: Page) -> None:
         with gr.Column(scale=5, min_width=320), gr.Tabs(elem_id="calc-tabs") as panels:
             over, speed, results, measuring = _panels(config_problem, workload_problem)
     # A figure drawn while its panel was hidden takes its width when the panel is shown.
-    panels.select(None, None, None, js="() => setTimeout(() => dispatchEvent(new Event('resize')), 50)", **_QUIET)
+    panels.select(
+        None, None, None, js="() => setTimeout(() => dispatchEvent(new Event('resize')), 50)", api_visibility="private"
+    )
     shown = list(vars(results).values())
     inputs = [over, speed, *settings]
     gr.on([each.input for each in inputs], _calculate, inputs, shown, trigger_mode="always_last", **_IN_ORDER)

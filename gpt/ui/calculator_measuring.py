@@ -17,8 +17,6 @@ from .calculator_controls import settings_from
 from .calculator_tables import comparison_table, measured_caption
 from .shared import problem
 
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-
 # Sessions of visitors who have pressed Stop, until their measurement has seen it.
 _stopping: set[str | None] = set()
 
@@ -50,8 +48,10 @@ def measuring_panel() -> Measuring:
 def wire_measuring(measuring: Measuring, settings: list[Any]) -> None:
     """Start and stop it for the values of these controls."""
     outputs = list(vars(measuring).values())
-    measuring.start.click(_measure, settings, outputs, concurrency_id="measure", concurrency_limit=None, **_QUIET)
-    measuring.stop.click(_stop, None, None, **_QUIET)
+    measuring.start.click(
+        _measure, settings, outputs, concurrency_id="measure", concurrency_limit=None, api_visibility="private"
+    )
+    measuring.stop.click(_stop, None, None, api_visibility="private")
 
 
 def _measure(request: gr.Request, *settings: Any) -> Iterator[list[Any]]:

@@ -17,7 +17,7 @@ from ..weights import WeightsError
 from ..workload import Workload
 from . import calculation
 from .runs import finish_reason, grow, new_run, prompt_ids
-from .shared import MODEL_QUEUE, MODEL_QUEUE_LIMIT
+from .shared import MODEL_QUEUE
 
 _TOKENIZER = Tokenizer()
 
@@ -73,7 +73,7 @@ def build(library: Library) -> None:
         return [asdict(info) for info in library.models()]
 
     for fn in (generate, next_token, layernorm):
-        gr.api(fn, api_name=fn.__name__, concurrency_id=MODEL_QUEUE, concurrency_limit=MODEL_QUEUE_LIMIT)
+        gr.api(fn, api_name=fn.__name__, **MODEL_QUEUE)
     gr.api(calculate, api_name="calculate")
     gr.api(models, api_name="models")
 

@@ -23,7 +23,7 @@ def save_button(
     """A small button that saves what `make(*inputs)` returns: `csv_file(…)` or `json_file(…)`, None for nothing."""
     button = gr.Button(label, size="sm", elem_id=elem_id, elem_classes=["save"])
     file = gr.JSON(visible=False)
-    button.click(make, inputs, [file], api_visibility="private", show_progress="hidden").then(
+    button.click(make, inputs, [file], api_visibility="private").then(
         None, [file], None, js=_SAVE, api_visibility="private"
     )
     return button

@@ -14,7 +14,7 @@ from ..tokenizer import StreamDecoder, Tokenizer
 from ..weights import WeightsError
 from .numbers import percent
 from .runs import finish_reason, finished, grow, new_run, settings_from
-from .shared import MODEL_QUEUE, MODEL_QUEUE_LIMIT, Page, intro, problem
+from .shared import MODEL_EVENT, Page, intro, problem
 from .strip import probability_legend, strip_token, strip_value, token_strip
 
 KEY = "generate"
@@ -103,16 +103,7 @@ def build(page: Page) -> Generating:
 
     outputs = [page.run, strip, text, status, start, stop]
     inputs = [page.model, *controls.all()]
-    running = gr.on(
-        [start.click, controls.prompt.submit],
-        stream,
-        inputs,
-        outputs,
-        concurrency_id=MODEL_QUEUE,
-        concurrency_limit=MODEL_QUEUE_LIMIT,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    running = gr.on([start.click, controls.prompt.submit], stream, inputs, outputs, **MODEL_EVENT)
     return Generating(controls, strip, stream, inputs, outputs, running)
 
 
@@ -131,7 +122,6 @@ def one_run_at_a_time(page: Page, generating: Generating, first_run: Any) -> Non
             stopped,
             [page.run],
             [strip, text, status, start, stop],
-            show_progress="hidden",
             api_visibility="private",
         )
 
@@ -159,7 +149,7 @@ def _asking() -> tuple[gr.Textbox, gr.Button, gr.Button]:
     with gr.Row(elem_classes=["examples"]):
         for example in EXAMPLES:
             button = gr.Button(example, size="sm", variant="secondary", min_width=60)
-            button.click(lambda text=example: text, None, [prompt], api_visibility="private", show_progress="hidden")
+            button.click(lambda text=example: text, None, [prompt], api_visibility="private")
     start = gr.Button("Generate", variant="primary", elem_id="generate")
     stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop")
     return prompt, start, stop

@@ -66,13 +66,11 @@ def build(library: Library, model: gr.State) -> gr.HTML:
         [names],
         [seed],
         api_visibility="private",
-        show_progress="hidden",
     )
     load.click(
         change,
         [model, names, precision, seed],
         [model, loaded_line, trouble],
-        show_progress="hidden",
         api_visibility="private",
         concurrency_limit=4,
     )

@@ -10,7 +10,7 @@ from ..weights import WeightsError
 from .attention_maps import attention_maps, maps_value
 from .export import csv_file, save_button
 from .inside_views import VIEWS, Look
-from .shared import MODEL_QUEUE, MODEL_QUEUE_LIMIT, Page, intro, plot, plot_area, problem
+from .shared import MODEL_EVENT, Page, intro, plot, plot_area, problem
 from .strip import probability_legend, token_strip
 from .traces import NO_RUN, traced_run, traced_strip, traced_text
 
@@ -77,11 +77,9 @@ def build(page: Page) -> None:
     with save:
         save_button("Save these numbers as CSV", "inside-csv", numbers_of, inputs)
     page.when_opened(KEY, draw, inputs, outputs)
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    queue: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": MODEL_QUEUE_LIMIT}
     for source, state in ((strip, page.position), (maps, head)):
-        source.select(_chosen, None, [state], **quiet).then(draw, inputs, outputs, **queue, **quiet)
-    gr.on([halves.input, view.input], draw, inputs, outputs, trigger_mode="always_last", **queue, **quiet)
+        source.select(_chosen, None, [state], api_visibility="private").then(draw, inputs, outputs, **MODEL_EVENT)
+    gr.on([halves.input, view.input], draw, inputs, outputs, trigger_mode="always_last", **MODEL_EVENT)
 
 
 def _chosen(event: gr.SelectData) -> int:

@@ -11,7 +11,7 @@ from ..weights import WeightsError
 from . import layernorm_example
 from .export import csv_file, save_button
 from .layernorm_views import VIEWS, Look
-from .shared import MODEL_QUEUE, MODEL_QUEUE_LIMIT, Page, intro, plot, plot_area, problem
+from .shared import MODEL_EVENT, Page, intro, plot, plot_area, problem
 from .strip import token_strip
 from .traces import NO_RUN, traced_run, traced_strip, traced_text
 
@@ -77,10 +77,8 @@ def build(page: Page) -> None:
     with save:
         save_button("Save these numbers as CSV", "norm-csv", numbers_of, inputs[:5])
     page.when_opened(KEY, draw, inputs, outputs)
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    queue: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": MODEL_QUEUE_LIMIT}
-    strip.select(_chosen, None, [page.position], **quiet).then(draw, inputs, outputs, **queue, **quiet)
-    gr.on([block.input, norm.input, view.input], draw, inputs, outputs, trigger_mode="always_last", **queue, **quiet)
+    strip.select(_chosen, None, [page.position], api_visibility="private").then(draw, inputs, outputs, **MODEL_EVENT)
+    gr.on([block.input, norm.input, view.input], draw, inputs, outputs, trigger_mode="always_last", **MODEL_EVENT)
 
 
 def _place_controls() -> tuple[gr.Slider, gr.Radio]:

@@ -45,7 +45,6 @@ def build() -> Example:
         example.inputs,
         example.outputs,
         trigger_mode="always_last",
-        show_progress="hidden",
         api_visibility="private",
     )
     return example

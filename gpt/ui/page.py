@@ -9,7 +9,7 @@ import gradio as gr
 from ..library import Library
 from . import blocks, calculator, endpoints, generate, header, inside, layernorm, probabilities
 from .address import controls_from, keep_address, selected_tab
-from .shared import MODEL_QUEUE, MODEL_QUEUE_LIMIT, Page
+from .shared import MODEL_EVENT, Page
 
 STYLESHEET = Path(__file__).parents[2] / "assets" / "style.css"
 THEME = gr.themes.Default(
@@ -26,6 +26,7 @@ TABS: tuple[Any, ...] = (probabilities, layernorm, calculator, blocks, inside)
 def build_page(library: Library) -> gr.Blocks:
     """The whole app; `launch` it with THEME and STYLESHEET."""
     with gr.Blocks(title=header.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
+        unseen = gr.HTML(visible=False)
         page = Page(library, model=gr.State(""), run=gr.State(None), position=gr.State(None))
         loaded_line = header.build(library, page.model)
         with gr.Tabs(elem_id="tabs") as tabs:
@@ -38,23 +39,33 @@ def build_page(library: Library) -> gr.Blocks:
                 with gr.Tab(tab.LABEL, id=tab.KEY) as items[tab.KEY]:
                     tab.build(page)
         endpoints.build(library)
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        queue: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": MODEL_QUEUE_LIMIT}
         for opened in page.opened:
-            items[opened.tab].select(opened.fn, opened.inputs, opened.outputs, **queue, **quiet)
+            items[opened.tab].select(opened.fn, opened.inputs, opened.outputs, **MODEL_EVENT)
         _open_tokens(page, tabs)
         keep_address(tabs, generating.controls)
 
         def show_default() -> str:
             return header.loaded_text(library.get())
 
-        blocks.load(show_default, None, [loaded_line], **quiet)
-        ready = blocks.load(controls_from, None, [tabs, *generating.controls.all()], **quiet)
-        ran = ready.then(generating.fn, generating.inputs, generating.outputs, **queue, **quiet)
+        blocks.load(show_default, None, [loaded_line], api_visibility="private")
+        ready = blocks.load(controls_from, None, [tabs, *generating.controls.all()], api_visibility="private")
+        ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
         generate.one_run_at_a_time(page, generating, ran)
         for opened in page.opened:
-            ran.then(selected_tab(opened), opened.inputs, opened.outputs, **queue, **quiet)
+            ran.then(selected_tab(opened), opened.inputs, opened.outputs, **MODEL_EVENT)
+        _report_progress_to(unseen, blocks)
     return blocks
+
+
+def _report_progress_to(unseen: gr.HTML, blocks: gr.Blocks) -> None:
+    """Let every event report that it runs to a component that is not on the page: the tabs say in words what they do.
+
+    Left alone, Gradio tells each component that an event writes, and with every message of any event again all those
+    that ever were told: that took longer than the model's first token.
+    """
+    for event in blocks.fns.values():
+        event.show_progress = "hidden"
+        event.show_progress_on = [unseen]
 
 
 def _open_tokens(page: Page, tabs: gr.Tabs) -> None:
@@ -64,6 +75,4 @@ def _open_tokens(page: Page, tabs: gr.Tabs) -> None:
     def open_token(event: gr.SelectData) -> tuple[int, gr.Tabs]:
         return event.index, gr.Tabs(selected=probabilities.KEY)
 
-    page.generating.strip.select(
-        open_token, None, [page.position, tabs], api_visibility="private", show_progress="hidden"
-    )
+    page.generating.strip.select(open_token, None, [page.position, tabs], api_visibility="private")

@@ -34,7 +34,7 @@ from .probabilities_layout import Parts, Seen, View, lay_out
 from .probabilities_opened import open_token, token_scores, valid_position
 from .probabilities_table import COLUMNS, step_rows
 from .runs import finished, prompt_ids
-from .shared import MODEL_QUEUE, MODEL_QUEUE_LIMIT, Page, Running, intro
+from .shared import MODEL_EVENT, Page, Running, intro
 
 KEY = "probabilities"
 LABEL = "Probabilities"
@@ -45,8 +45,7 @@ _PATIENCE_SECONDS = 30.0
 _REDRAW_SECONDS = 0.04
 
 _TOKENIZER = Tokenizer()
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 4}
-_MODEL: dict[str, Any] = _QUIET | {"concurrency_id": MODEL_QUEUE, "concurrency_limit": MODEL_QUEUE_LIMIT}
+_EVENT: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 4}
 
 
 def build(page: Page) -> None:
@@ -97,9 +96,9 @@ def _wire_opening(page: Page, parts: Parts, seen: list[Any]) -> None:
         return open_it
 
     page.when_opened(KEY, come, seen, everything, first_run)
-    parts.clock.tick(look, seen, everything, **_QUIET)
-    parts.strip.select(open_at(original=True), seen, everything, **_QUIET)
-    parts.branch_strip.select(open_at(original=False), seen, everything, **_QUIET)
+    parts.clock.tick(look, seen, everything, **_EVENT)
+    parts.strip.select(open_at(original=True), seen, everything, **_EVENT)
+    parts.branch_strip.select(open_at(original=False), seen, everything, **_EVENT)
 
 
 def _wire_reshaping(page: Page, parts: Parts, seen: list[Any]) -> None:
@@ -120,9 +119,9 @@ def _wire_reshaping(page: Page, parts: Parts, seen: list[Any]) -> None:
         return answer(parts, lambda: set_sliders(parts, now) | draw_step(page, parts, now))
 
     for slider in parts.sliders():
-        slider.input(reshape, seen, changing, trigger_mode="always_last", **_QUIET)
-    parts.table.select(choose, seen, changing, trigger_mode="always_last", **_QUIET)
-    parts.as_run.click(as_run, seen, [*changing, *parts.sliders()], **_QUIET)
+        slider.input(reshape, seen, changing, trigger_mode="always_last", **_EVENT)
+    parts.table.select(choose, seen, changing, trigger_mode="always_last", **_EVENT)
+    parts.as_run.click(as_run, seen, [*changing, *parts.sliders()], **_EVENT)
 
 
 def _wire_branching(page: Page, parts: Parts, seen: list[Any]) -> None:
@@ -150,10 +149,10 @@ def _wire_branching(page: Page, parts: Parts, seen: list[Any]) -> None:
     def stopped(*inputs: Any) -> Updates:
         return draw_all(page, parts, Seen(*inputs), figure=True)
 
-    taking = parts.take.click(take, seen, everything, **_MODEL)
+    taking = parts.take.click(take, seen, everything, **MODEL_EVENT)
     page.running.append(Running(parts.take.click, taking))
-    parts.stop.click(stopped, seen, everything, cancels=[taking], **_QUIET)
-    parts.back.click(go_back, seen, everything, cancels=[taking], **_QUIET)
+    parts.stop.click(stopped, seen, everything, cancels=[taking], **_EVENT)
+    parts.back.click(go_back, seen, everything, cancels=[taking], **_EVENT)
 
 
 def _wire_running(page: Page, parts: Parts) -> None:
@@ -173,9 +172,9 @@ def _wire_running(page: Page, parts: Parts) -> None:
         prepare,
         [parts.prompt, *sliders, parts.view],
         [*outputs, parts.clock, parts.view, parts.again_trouble],
-        **_QUIET,
+        **_EVENT,
     )
-    running = prepared.then(page.generating.fn, page.generating.inputs, page.generating.outputs, **_MODEL)
+    running = prepared.then(page.generating.fn, page.generating.inputs, page.generating.outputs, **MODEL_EVENT)
     page.running.append(Running(parts.again.click, running))
 
 

@@ -14,9 +14,9 @@ from ..library import Library
 if TYPE_CHECKING:
     from .generate import Generating
 
-# Everything that runs a model goes through one queue with room for this many at once.
-MODEL_QUEUE = "model"
-MODEL_QUEUE_LIMIT = 8
+# Everything that runs a model goes through one queue with room for so many at once.
+MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 8}
+MODEL_EVENT: dict[str, Any] = MODEL_QUEUE | {"api_visibility": "private"}
 
 
 @dataclass(frozen=True)
