@@ -1,4 +1,4 @@
-"""one_token.c, compiled for the processor at hand when it is first needed; None where there is no C compiler.
+"""one_token.c and logits.c, compiled for the processor at hand when first needed; None where there is no C compiler.
 
 Hands tensors over as addresses: whoever calls keeps them alive, and reads nothing that is being written.
 """
@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from ctypes import POINTER, Structure, byref, c_float, c_int, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, byref, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
+from math import log
 from pathlib import Path
 
 import torch
@@ -24,7 +25,9 @@ from torch.nn import functional as F
 
 _log = logging.getLogger(__name__)
 
-_SOURCE = Path(__file__).with_name("one_token.c")
+_FOLDER = Path(__file__).parent
+_SOURCES = ("one_token.c", "logits.c")
+_HEADER = "vectors.h"
 _CPUINFO = Path("/proc/cpuinfo")
 _COMPILERS = ("cc", "gcc", "clang")
 _TIME_LIMIT_SECONDS = 60
@@ -118,6 +121,26 @@ def room_for_sums(n_outputs: int) -> Tensor:
     return torch.empty(_PARTS, n_outputs)
 
 
+def softmax_sums(library: ctypes.CDLL, logits: Tensor) -> tuple[float, float, float]:
+    """The largest of logits (v,), the sum of e^(logit - largest), and that of each of these times (logit - largest)."""
+    found = (c_double * 3)()
+    library.softmax_sums(logits.data_ptr(), len(logits), found)
+    return found[0], found[1], found[2]
+
+
+def top_k(library: ctypes.CDLL, logits: Tensor, k: int) -> Tensor:
+    """The ids of the k largest logits (v,) and of all that are level with the k-th, in order."""
+    ids = torch.empty(len(logits), dtype=torch.int64)
+    largest = logits.new_empty(k)
+    count = library.top_k(logits.data_ptr(), len(logits), k, largest.data_ptr(), ids.data_ptr())
+    return ids[:count]
+
+
+def before(library: ctypes.CDLL, logits: Tensor, token_id: int) -> int:
+    """How many of logits (v,) come before that of token_id: larger ones, and equal ones of a lower id."""
+    return library.before(logits.data_ptr(), len(logits), token_id)
+
+
 def readable(tensor: Tensor) -> bool:
     """Whether the tensor is plain float32 numbers one after the other."""
     return tensor.dtype is torch.float32 and tensor.is_cpu and tensor.is_contiguous()
@@ -137,15 +160,16 @@ def compiled_library() -> ctypes.CDLL | None:
             continue
         if _computes_what_torch_computes(library):
             return library
-    _log.warning("%s did not make %s into what was expected: text will come slower.", compiler[0], _SOURCE.name)
+    _log.warning("%s did not make what was expected of %s: text will come slower.", compiler[0], ", ".join(_SOURCES))
     return None
 
 
 def _open(compiler: list[str], flags: list[str]) -> ctypes.CDLL:
     """The library compiled with these flags, by now or by an earlier process."""
-    key = "\0".join([_SOURCE.read_text(encoding="utf-8"), *compiler, *flags, _processor()])
-    name = f"{_SOURCE.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
-    kept = _SOURCE.parent / "__pycache__" / name
+    sources = [(_FOLDER / name).read_text(encoding="utf-8") for name in (*_SOURCES, _HEADER)]
+    key = "\0".join([*sources, *compiler, *flags, _processor()])
+    name = f"compiled-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
+    kept = _FOLDER / "__pycache__" / name
     if kept.is_file():
         return ctypes.CDLL(str(kept))
     with tempfile.TemporaryDirectory() as folder:
@@ -157,10 +181,12 @@ def _open(compiler: list[str], flags: list[str]) -> ctypes.CDLL:
 
 
 def _compile(compiler: list[str], flags: list[str], library: Path) -> None:
-    half_way = library.with_suffix(".o")
-    # In two steps: the second, without -fopenmp, leaves OpenMP's functions to be found in the process.
-    for command in ([*flags, "-c", str(_SOURCE), "-o", str(half_way)], ["-shared", str(half_way), "-o", str(library)]):
-        subprocess.run([*compiler, *command, "-lm"], check=True, capture_output=True, timeout=_TIME_LIMIT_SECONDS)
+    objects = [str(library.with_name(f"{name}.o")) for name in _SOURCES]
+    steps = [[*flags, "-c", str(_FOLDER / name), "-o", made] for name, made in zip(_SOURCES, objects, strict=True)]
+    # A step of its own: without -fopenmp it leaves OpenMP's functions to be found in the process.
+    steps.append(["-shared", *objects, "-o", str(library), "-lm"])
+    for step in steps:
+        subprocess.run([*compiler, *step], check=True, capture_output=True, timeout=_TIME_LIMIT_SECONDS)
 
 
 def _keep(made: Path, kept: Path) -> None:
@@ -189,16 +215,23 @@ def _is_little_endian_64_bit() -> bool:
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.multiply.argtypes = [c_void_p, c_void_p, c_void_p, c_void_p, c_int]
     library.read_token.argtypes = [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_int]
-    library.multiply.restype = library.read_token.restype = None
+    library.softmax_sums.argtypes = [c_void_p, c_int, c_void_p]
+    library.top_k.argtypes = [c_void_p, c_int, c_int, c_void_p, c_void_p]
+    library.before.argtypes = [c_void_p, c_int, c_int]
+    library.multiply.restype = library.read_token.restype = library.softmax_sums.restype = None
+    library.top_k.restype = library.before.restype = c_int
     return library
 
 
 def _computes_what_torch_computes(library: ctypes.CDLL) -> bool:
-    return all(torch.allclose(found, expected, rtol=1e-4, atol=1e-3) for found, expected in _trials(library))
+    return all(
+        found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-4, atol=1e-3)
+        for found, expected in _trials(library)
+    )
 
 
 def _trials(library: ctypes.CDLL) -> Iterator[tuple[Tensor, Tensor]]:
-    """Products in every format, with sizes that no vector divides, by the library and by torch."""
+    """Products in every format and the largest of some numbers, with sizes that no vector divides: by both."""
     rows, columns = 131, 77
     numbers = torch.linspace(-9, 9, rows * columns).sin()  # without touching the random state
     weight, x, scale = numbers.view(rows, columns), numbers[:columns].contiguous(), numbers[:rows].contiguous()
@@ -207,6 +240,9 @@ def _trials(library: ctypes.CDLL) -> Iterator[tuple[Tensor, Tensor]]:
         layer = linear(each, scale, scale)
         assert layer is not None
         yield multiply(library, layer, x), F.linear(x, each.float()) * scale + scale
+    largest, total, _ = softmax_sums(library, x)
+    yield torch.tensor(largest + log(total)), x.logsumexp(0)
+    yield top_k(library, x, 5), x.topk(5).indices.sort().values
 
 
 def _format(weight: Tensor) -> int | None:

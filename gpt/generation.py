@@ -17,6 +17,8 @@ from .sampling import Draw, Sampling, TokenTable, draw, token_table
 from .turns import MACHINE
 
 _LARGEST_SEED = 2**63 - 1
+# So many take longer together than one by one: torch's products need more rows to be quick.
+_FEW_TOKENS = 4
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,8 @@ def _steps(model: GPTModel, ids: list[int], settings: Settings, stop_id: int | N
             if len(ids) > context_length:
                 # A copy, because a slice would keep the vectors of the whole window alive with every step.
                 hidden = _read(model, ids[-context_length:], None)[-len(unread) :].clone()
-            elif read_one and len(unread) == 1:
-                hidden = read_one(unread[0], cache)
+            elif read_one and len(unread) <= _FEW_TOKENS:
+                hidden = torch.cat([read_one(token_id, cache) for token_id in unread])
             else:
                 hidden = _read(model, unread, cache)
             # 2. Score the whole vocabulary for the place after the last token, and draw from it.

@@ -12,6 +12,8 @@
 #include <immintrin.h>
 #endif
 
+#include "vectors.h"
+
 /* What gpt/compiled.py hands over: the same structures in the same order stand there. */
 
 enum format { FLOAT32, FLOAT32_TURNED, BFLOAT16, INT8 };
@@ -46,22 +48,13 @@ typedef struct {
     int32_t capacity, length, is_bfloat16;
 } KVCache;
 
-/* Vectors of as many numbers as the processor takes at once, and loads that turn each format into float32. */
+/* Loads that turn each format into float32. */
 
-#if defined(__AVX512F__)
-#define LANES 16
-#elif defined(__AVX__)
-#define LANES 8
-#else
-#define LANES 4
-#endif
-#define VECTOR_OF(type) type __attribute__((vector_size(LANES * sizeof(type)), aligned(sizeof(type)), may_alias))
-
-typedef VECTOR_OF(float) vector;
-typedef VECTOR_OF(uint16_t) bfloat16_vector;
-typedef VECTOR_OF(uint32_t) bits_vector;
-typedef VECTOR_OF(int8_t) int8_vector;
-typedef VECTOR_OF(int32_t) int32_vector;
+typedef VECTOR_OF(float, LANES) vector;
+typedef VECTOR_OF(uint16_t, LANES) bfloat16_vector;
+typedef VECTOR_OF(uint32_t, LANES) bits_vector;
+typedef VECTOR_OF(int8_t, LANES) int8_vector;
+typedef VECTOR_OF(int32_t, LANES) int32_vector;
 
 static inline vector load_float32(const float *numbers)
 {

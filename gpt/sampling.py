@@ -4,11 +4,13 @@ Everything is taken over the whole vocabulary, in float64, so that the figures s
 """
 
 from dataclasses import dataclass
-from math import exp, isfinite, log, nan
+from math import exp, isfinite, nan
 from sys import float_info
 
 import torch
 from torch import Tensor
+
+from .logits import rank, softmax_sums, top_k
 
 
 @dataclass(frozen=True)
@@ -147,27 +149,6 @@ def score(logits: Tensor, token_id: int) -> Scored:
     return Scored(token_id, exp(logprob), logprob, rank(logits, token_id), entropy)
 
 
-def softmax_sums(logits: Tensor) -> tuple[float, float]:
-    """ln of the softmax's denominator, and the entropy in bits, of logits (v,).
-
-    Entropy in nats is that logarithm minus the mean logit under the softmax.
-    """
-    scores = logits.double()
-    largest = scores.max()
-    below = scores - largest
-    weights = below.exp()
-    total = weights.sum()
-    log_total = log(total)
-    entropy = log_total - float(weights @ below / total)
-    return float(largest) + log_total, max(0.0, entropy / log(2))
-
-
-def rank(logits: Tensor, token_id: int) -> int:
-    """1 for the likeliest token of logits (v,); of equal logits the lower id comes first."""
-    logit = logits[token_id]
-    return 1 + int((logits > logit).count_nonzero()) + int((logits[:token_id] == logit).count_nonzero())
-
-
 def token_table(logits: Tensor, sampling: Sampling, n: int, extra_ids: tuple[int, ...] = ()) -> TokenTable:
     """The n likeliest tokens of logits (v,), then those of `extra_ids` not among them, each with its rank."""
     kept = keep(logits, sampling)
@@ -219,10 +200,7 @@ def _top_k(logits: Tensor, k: float) -> tuple[Tensor, Tensor]:
     """Ids and float64 scores of the k largest logits (v,) and those level with them, by id; of all for k 0."""
     if k == 0 or k >= len(logits):
         return torch.arange(len(logits)), logits.double()
-    largest, order = logits.topk(int(k) + 1)
-    # Looking for all that are level with the k-th is slow, and seldom needed.
-    tie = bool(largest[-1] == largest[-2])
-    ids = (logits >= largest[-2]).nonzero().flatten() if tie else order[:-1].sort().values
+    ids = top_k(logits, int(k))
     return ids, logits[ids].double()
 
 

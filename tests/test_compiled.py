@@ -23,6 +23,15 @@ def afresh():
     compiled_library.cache_clear()
 
 
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """A folder with a copy of the sources, and nothing compiled yet, where the library is now looked for."""
+    for name in (*compiled._SOURCES, compiled._HEADER):
+        shutil.copy(compiled._FOLDER / name, tmp_path)
+    monkeypatch.setattr(compiled, "_FOLDER", tmp_path)
+    return tmp_path
+
+
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(["rows", "turned", "bfloat16", "int8"]), st.booleans())
 def test_products_of_every_size_and_format(rows, columns, kind, with_bias):
     weight = torch.randn(rows, columns)
@@ -64,27 +73,30 @@ def test_a_second_process_finds_what_the_first_has_compiled(monkeypatch):
     assert compiled_library() is not None
 
 
-def test_a_folder_that_cannot_be_written_to_is_no_hindrance(monkeypatch, tmp_path):
-    source = tmp_path / "one_token.c"
-    source.write_bytes(compiled._SOURCE.read_bytes())
-    (tmp_path / "__pycache__").write_text("a file where a folder should be")
-    monkeypatch.setattr(compiled, "_SOURCE", source)
+def test_a_folder_that_cannot_be_written_to_is_no_hindrance(sources):
+    (sources / "__pycache__").write_text("a file where a folder should be")
     assert compiled_library() is not None
 
 
+@pytest.mark.usefixtures("sources")
 @pytest.mark.parametrize("compiler", ["/does/not/exist", "false"])
-def test_no_compiler_no_library(monkeypatch, compiler, tmp_path):
-    source = tmp_path / "one_token.c"
-    source.write_bytes(compiled._SOURCE.read_bytes())
-    monkeypatch.setattr(compiled, "_SOURCE", source)
+def test_no_compiler_no_library(monkeypatch, compiler):
     monkeypatch.setenv("CC", compiler)
     assert compiled_library() is None
 
 
-def test_a_library_that_computes_something_else_is_not_used(monkeypatch, tmp_path):
-    source = tmp_path / "one_token.c"
-    source.write_text(compiled._SOURCE.read_text().replace("sum += lanes[i]", "sum -= lanes[i]"))
-    monkeypatch.setattr(compiled, "_SOURCE", source)
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("one_token.c", "sum += lanes[i]", "sum -= lanes[i]"),
+        ("logits.c", "series = 1 + r", "series = 1 - r"),
+        ("logits.c", "logits[i] >= least", "logits[i] > least"),
+    ],
+)
+def test_a_library_that_computes_something_else_is_not_used(sources, name, right, wrong):
+    text = (sources / name).read_text()
+    assert right in text
+    (sources / name).write_text(text.replace(right, wrong))
     assert compiled_library() is None
 
 

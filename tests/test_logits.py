@@ -1,0 +1,79 @@
+"""Sums, ranks and the largest of a vocabulary's logits: by compiled code and by torch, against the definitions."""
+
+import shutil
+from math import inf
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpt import compiled, logits
+
+# More than any vector holds, so that there is a remainder after whole ones and sometimes nothing but one.
+MANY = st.lists(st.floats(-1e4, 1e4, width=32), min_size=2, max_size=70)
+TIED = st.lists(st.sampled_from([-2.5, 0.0, 1.25, 7.0]), min_size=2, max_size=70)
+
+
+@pytest.fixture(scope="module", params=["compiled", "torch"], autouse=True)
+def way(request):
+    """Each test runs both ways."""
+    if request.param == "compiled" and shutil.which("cc") is None:
+        pytest.skip("there is no C compiler")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "torch":
+            patch.setattr(compiled, "compiled_library", lambda: None)
+        yield request.param
+
+
+@given(MANY | TIED)
+def test_sums_of_the_softmax(numbers):
+    scores = torch.tensor(numbers).double()
+    probabilities = scores.softmax(0)
+    bits = -torch.where(probabilities > 0, probabilities * probabilities.log2(), 0).sum()
+    log_sum, entropy = logits.softmax_sums(torch.tensor(numbers))
+    assert log_sum == pytest.approx(scores.logsumexp(0).item(), rel=1e-14, abs=1e-14)
+    assert entropy == pytest.approx(bits.item(), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("spread", [0.01, 1, 30])
+def test_sums_over_gpt2s_vocabulary(spread):
+    numbers = torch.randn(50_257, generator=torch.Generator().manual_seed(1)) * spread
+    distribution = torch.distributions.Categorical(logits=numbers.double())
+    log_sum, entropy = logits.softmax_sums(numbers)
+    assert log_sum == pytest.approx(numbers.double().logsumexp(0).item(), rel=1e-14)
+    assert entropy == pytest.approx(distribution.entropy().item() / torch.log(torch.tensor(2.0).double()).item())
+
+
+@given(MANY | TIED, st.data())
+def test_the_rank_counts_larger_ones_and_equal_ones_before(numbers, data):
+    token_id = data.draw(st.integers(0, len(numbers) - 1))
+    order = sorted(range(len(numbers)), key=lambda i: (-numbers[i], i))
+    assert logits.rank(torch.tensor(numbers), token_id) == 1 + order.index(token_id)
+
+
+@given(MANY | TIED, st.data())
+def test_the_k_largest_come_with_all_that_are_level(numbers, data):
+    k = data.draw(st.integers(1, len(numbers) - 1))
+    level = sorted(numbers, reverse=True)[k - 1]
+    assert logits.top_k(torch.tensor(numbers), k).tolist() == [i for i, each in enumerate(numbers) if each >= level]
+
+
+@pytest.mark.parametrize("k", [1, 50, 256, 257, 50_256])
+def test_the_k_largest_of_rising_and_falling_logits(k):
+    rising = torch.arange(50_257.0)
+    assert logits.top_k(rising, k).tolist() == list(range(50_257 - k, 50_257))
+    assert logits.top_k(rising.flip(0), k).tolist() == list(range(k))
+
+
+def test_infinite_logits_are_numbers_like_others():
+    numbers = torch.tensor([0.0, -inf, 3.0, -inf])
+    assert logits.top_k(numbers, 1).tolist() == [2]
+    assert logits.rank(numbers, 3) == 4
+
+
+@pytest.mark.parametrize("numbers", [torch.arange(9.0).double(), torch.arange(18.0)[::2]], ids=["float64", "gaps"])
+def test_logits_that_compiled_code_cannot_read(numbers):
+    assert logits.top_k(numbers, 2).tolist() == [7, 8]
+    assert logits.rank(numbers, 0) == 9
+    assert logits.softmax_sums(numbers)[0] == pytest.approx(numbers.double().logsumexp(0).item())
