@@ -12,19 +12,10 @@
 
 typedef VECTOR_OF(double, DOUBLES) double_vector;
 typedef VECTOR_OF(int64_t, DOUBLES) int64_vector;
-typedef VECTOR_OF(float, DOUBLES) float_vector;
 typedef VECTOR_OF(int32_t, DOUBLES) int32_vector;
+typedef VECTOR_OF(float, DOUBLES) float_vector;
 
-/* e^x for -700 <= x <= 0, as 2^k e^r with |r| <= ln(2) / 2, and e^r by its series. */
-static inline double_vector exponential(double_vector x)
-{
-    const double log_2 = 0.693147180559945309417;
-    int32_vector k = __builtin_convertvector(x * (1 / log_2) - 0.5, int32_vector); /* towards 0: the nearest */
-    double_vector r = x - __builtin_convertvector(k, double_vector) * log_2, series = r * 0 + 1;
-    for (int n = 13; n > 0; n--)
-        series = 1 + r * (1. / n) * series;
-    return (double_vector)((int64_vector)series + (__builtin_convertvector(k, int64_vector) << 52));
-}
+DEFINE_EXPONENTIAL(double, double_vector, int64_vector, int32_vector, 52, 13, -700)
 
 static float largest_of(const float *logits, int n)
 {
@@ -52,8 +43,6 @@ void softmax_sums(const float *logits, int n, double *found)
     int i = 0;
     for (; i + DOUBLES <= n; i += DOUBLES) {
         double_vector below = __builtin_convertvector(*(const float_vector *)(logits + i), double_vector) - largest;
-        for (int k = 0; k < DOUBLES; k++)
-            below[k] = below[k] < -700 ? -700 : below[k]; /* nothing, beside the largest */
         double_vector power = exponential(below);
         sums += power;
         products += power * below;

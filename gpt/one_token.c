@@ -268,12 +268,29 @@ static void apply(const Linear *linear, float *y, const float *x, enum then then
         finish(y, dot(x, linear, row), linear, row, then);
 }
 
+DEFINE_EXPONENTIAL(float, vector, int32_vector, int32_vector, 23, 7, -87)
+
+/* Scores (s,) become e^(score - largest), divided by the sum of all. */
+static void softmax(float *scores, int s, float largest)
+{
+    vector sums = {0};
+    float sum = 0;
+    int j = 0;
+    for (; j + LANES <= s; j += LANES)
+        sums += *(vector *)(scores + j) = exponential(load_float32(scores + j) - largest);
+    for (; j < s; j++)
+        sum += scores[j] = expf(scores[j] - largest);
+    sum += lanes_sum(sums);
+    for (j = 0; j < s; j++)
+        scores[j] /= sum;
+}
+
 /* Section 3.6: one head's mix of the values so far; its own key and value join the cache first. */
 static void attend(float *mixed, const float *qkv, const KVCache *cache, int64_t start, int d, int head_dim)
 {
     int s = cache->length + 1;
     int64_t own = start + (int64_t)cache->length * head_dim;
-    float weights[s], largest = -INFINITY, sum = 0, root = sqrtf(head_dim);
+    float weights[s], largest = -INFINITY, root = sqrtf(head_dim);
     for (int i = 0; i < head_dim; i++) {
         if (cache->is_bfloat16) {
             ((uint16_t *)cache->keys)[own + i] = to_bfloat16(qkv[d + i]);
@@ -290,10 +307,7 @@ static void attend(float *mixed, const float *qkv, const KVCache *cache, int64_t
         weights[j] /= root;
         largest = weights[j] > largest ? weights[j] : largest;
     }
-    for (int j = 0; j < s; j++)
-        sum += weights[j] = expf(weights[j] - largest);
-    for (int j = 0; j < s; j++)
-        weights[j] /= sum;
+    softmax(weights, s, largest);
     if (cache->is_bfloat16)
         mix_bfloat16(mixed, weights, (const uint16_t *)cache->values + start, s, head_dim, head_dim);
     else

@@ -89,7 +89,7 @@ def test_no_compiler_no_library(monkeypatch, compiler):
     ("name", "right", "wrong"),
     [
         ("one_token.c", "sum += lanes[i]", "sum -= lanes[i]"),
-        ("logits.c", "series = 1 + r", "series = 1 - r"),
+        ("vectors.h", "series = 1 + r", "series = 1 - r"),
         ("logits.c", "logits[i] >= least", "logits[i] > least"),
     ],
 )
