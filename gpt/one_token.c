@@ -126,25 +126,25 @@ static inline float lanes_sum(vector lanes)
 /* dot: x (n,) times a row (n,), whose numbers lie in memory in the order in which they are needed.
  * Four sums at a time, because an addition has to wait for the one before it.
  */
-#define DEFINE_DOT(name, type)                                                                                 \
-    static float dot_##name(const float *x, const type *row, int n)                                            \
-    {                                                                                                          \
-        vector s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                         \
-        int i = 0;                                                                                             \
-        for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                           \
-            for (size_t line = 0; sizeof(type) < 4 && line < 4 * LANES * sizeof(type); line += CACHE_LINE)        \
-                __builtin_prefetch((const char *)(row + i) + AHEAD + line);                                      \
-            s0 += load_float32(x + i) * load_##name(row + i);                                                  \
-            s1 += load_float32(x + i + LANES) * load_##name(row + i + LANES);                                  \
-            s2 += load_float32(x + i + 2 * LANES) * load_##name(row + i + 2 * LANES);                          \
-            s3 += load_float32(x + i + 3 * LANES) * load_##name(row + i + 3 * LANES);                          \
-        }                                                                                                      \
-        for (; i + LANES <= n; i += LANES)                                                                     \
-            s0 += load_float32(x + i) * load_##name(row + i);                                                  \
-        float sum = lanes_sum((s0 + s1) + (s2 + s3));                                                          \
-        for (; i < n; i++)                                                                                     \
-            sum += x[i] * one_##name(row[i]);                                                                  \
-        return sum;                                                                                            \
+#define DEFINE_DOT(name, type)                                                                             \
+    static float dot_##name(const float *x, const type *row, int n)                                        \
+    {                                                                                                      \
+        vector s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                     \
+        int i = 0;                                                                                         \
+        for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                       \
+            for (size_t line = 0; sizeof(type) < 4 && line < 4 * LANES * sizeof(type); line += CACHE_LINE) \
+                __builtin_prefetch((const char *)(row + i) + AHEAD + line);                                \
+            s0 += load_float32(x + i) * load_##name(row + i);                                              \
+            s1 += load_float32(x + i + LANES) * load_##name(row + i + LANES);                              \
+            s2 += load_float32(x + i + 2 * LANES) * load_##name(row + i + 2 * LANES);                      \
+            s3 += load_float32(x + i + 3 * LANES) * load_##name(row + i + 3 * LANES);                      \
+        }                                                                                                  \
+        for (; i + LANES <= n; i += LANES)                                                                 \
+            s0 += load_float32(x + i) * load_##name(row + i);                                              \
+        float sum = lanes_sum((s0 + s1) + (s2 + s3));                                                      \
+        for (; i < n; i++)                                                                                 \
+            sum += x[i] * one_##name(row[i]);                                                              \
+        return sum;                                                                                        \
     }
 
 DEFINE_DOT(float32, float)
@@ -154,26 +154,28 @@ DEFINE_DOT(int8, int8_t)
 /* mix: x (n,) times n rows, (n, width) with `stride` numbers from row to row: the rows added up, each times its x.
  * Four rows at a time, because each visit of the sums costs as much as that of a row.
  */
-#define DEFINE_MIX(name, type)                                                                                 \
-    static void mix_##name(float *sums, const float *x, const type *rows, int n, int width, int64_t stride)    \
-    {                                                                                                          \
-        memset(sums, 0, width * sizeof *sums);                                                                 \
-        for (int i = 0; i < n; i += 4) {                                                                       \
-            const type *row[4];                                                                                \
-            float factor[4];                                                                                   \
-            for (int k = 0; k < 4; k++) {                                                                      \
-                factor[k] = i + k < n ? x[i + k] : 0;                                                          \
-                row[k] = rows + (i + k < n ? i + k : i) * stride;                                              \
-            }                                                                                                  \
-            int j = 0;                                                                                         \
-            for (; j + LANES <= width; j += LANES)                                                             \
-                *(vector *)(sums + j) +=                                                                       \
-                    (factor[0] * load_##name(row[0] + j) + factor[1] * load_##name(row[1] + j)) +              \
-                    (factor[2] * load_##name(row[2] + j) + factor[3] * load_##name(row[3] + j));               \
-            for (; j < width; j++)                                                                             \
-                for (int k = 0; k < 4; k++)                                                                    \
-                    sums[j] += factor[k] * one_##name(row[k][j]);                                              \
-        }                                                                                                      \
+#define DEFINE_MIX(name, type)                                                                               \
+    static void mix_##name(float *sums, const float *x, const type *rows, int n, int width, int64_t stride)  \
+    {                                                                                                        \
+        memset(sums, 0, width * sizeof *sums);                                                               \
+        for (int i = 0; i < n; i += 4) {                                                                     \
+            const type *row[4];                                                                              \
+            float factor[4];                                                                                 \
+            for (int k = 0; k < 4; k++) {                                                                    \
+                factor[k] = i + k < n ? x[i + k] : 0;                                                        \
+                row[k] = rows + (i + k < n ? i + k : i) * stride;                                            \
+                for (int line = 0; sizeof(type) < 4 && line < width * (int)sizeof(type); line += CACHE_LINE) \
+                    __builtin_prefetch((const char *)row[k] + AHEAD + line);                                 \
+            }                                                                                                \
+            int j = 0;                                                                                       \
+            for (; j + LANES <= width; j += LANES)                                                           \
+                *(vector *)(sums + j) +=                                                                     \
+                    (factor[0] * load_##name(row[0] + j) + factor[1] * load_##name(row[1] + j)) +            \
+                    (factor[2] * load_##name(row[2] + j) + factor[3] * load_##name(row[3] + j));             \
+            for (; j < width; j++)                                                                           \
+                for (int k = 0; k < 4; k++)                                                                  \
+                    sums[j] += factor[k] * one_##name(row[k][j]);                                            \
+        }                                                                                                    \
     }
 
 DEFINE_MIX(float32, float)
