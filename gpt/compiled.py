@@ -1,4 +1,4 @@
-"""one_token.c and logits.c, compiled for the processor at hand when first needed; None where there is no C compiler.
+"""The C files beside this one, compiled for the processor at hand when first needed; None where there is no compiler.
 
 Hands tensors over as addresses: whoever calls keeps them alive, and reads nothing that is being written.
 """
@@ -26,14 +26,15 @@ from torch.nn import functional as F
 _log = logging.getLogger(__name__)
 
 _FOLDER = Path(__file__).parent
-_SOURCES = ("one_token.c", "logits.c")
-_HEADER = "vectors.h"
+_SOURCES = ("one_token.c", "many_rows.c", "logits.c")
+_HEADERS = ("linear.h", "vectors.h")
 _CPUINFO = Path("/proc/cpuinfo")
 _COMPILERS = ("cc", "gcc", "clang")
 _TIME_LIMIT_SECONDS = 60
-# As in one_token.c.
+# As in linear.h, one_token.c and many_rows.c.
 _FLOAT32_TURNED = 1
 _PARTS = 8
+_TILE_ROWS = 6
 # Sums may be taken in any order, so that they fit vectors; infinities and NaN keep their meaning.
 _FLAGS = ["-O3", "-march=native", "-fPIC"]
 _FLAGS += ["-fno-math-errno", "-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math"]
@@ -43,7 +44,7 @@ _COMPILATIONS: tuple[list[str], ...] = (["-fopenmp"], [])
 
 
 class Linear(Structure):
-    """A weight (out, in) with its numbers' format, as one_token.c declares it; so are the structures below."""
+    """A weight (out, in) with its numbers' format, as linear.h declares it; the structures below are one_token.c's."""
 
     _fields_ = (
         ("weight", c_void_p),
@@ -97,9 +98,10 @@ class KVCache(Structure):
 def linear(
     weight: Tensor, bias: Tensor | None, scale: Tensor | None = None, rounds_input: bool = False
 ) -> Linear | None:
-    """A layer for one_token.c, None for tensors that it cannot read.
+    """A layer for compiled code, None for tensors that it cannot read.
 
     weight (out, in) is float32 (lying either way round), bfloat16 or int8; bias and scale (out,) are float32.
+    A layer that rounds its inputs does so to bfloat16 or, beside an int8 weight, to steps as kernels.to_steps does.
     """
     number_format = _format(weight)
     if number_format is None or not all(each is None or readable(each) for each in (bias, scale)):
@@ -113,6 +115,17 @@ def multiply(library: ctypes.CDLL, layer: Linear, x: Tensor) -> Tensor:
     y = x.new_empty(*x.shape[:-1], layer.out)
     sums = room_for_sums(layer.out if layer.format == _FLOAT32_TURNED else 0)
     library.multiply(byref(layer), x.data_ptr(), y.data_ptr(), sums.data_ptr(), torch.get_num_threads())
+    return y
+
+
+def multiply_rows(library: ctypes.CDLL, layer: Linear, x: Tensor) -> Tensor:
+    """The outputs (n, out) for x (n, in) of an int8 layer that rounds its inputs."""
+    x = x.contiguous()
+    n_rows, n_inputs = x.shape
+    y, steps = x.new_empty(n_rows, layer.out), x.new_empty(n_rows)
+    whole = torch.empty(n_rows + -n_rows % _TILE_ROWS, n_inputs + n_inputs % 2, dtype=torch.int16)
+    where = x.data_ptr(), y.data_ptr(), n_rows, whole.data_ptr(), steps.data_ptr()
+    library.multiply_rows(byref(layer), *where, torch.get_num_threads())
     return y
 
 
@@ -166,7 +179,7 @@ def compiled_library() -> ctypes.CDLL | None:
 
 def _open(compiler: list[str], flags: list[str]) -> ctypes.CDLL:
     """The library compiled with these flags, by now or by an earlier process."""
-    sources = [(_FOLDER / name).read_text(encoding="utf-8") for name in (*_SOURCES, _HEADER)]
+    sources = [(_FOLDER / name).read_text(encoding="utf-8") for name in (*_SOURCES, *_HEADERS)]
     key = "\0".join([*sources, *compiler, *flags, _processor()])
     name = f"compiled-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
     kept = _FOLDER / "__pycache__" / name
@@ -214,11 +227,13 @@ def _is_little_endian_64_bit() -> bool:
 
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.multiply.argtypes = [c_void_p, c_void_p, c_void_p, c_void_p, c_int]
+    library.multiply_rows.argtypes = [c_void_p, c_void_p, c_void_p, c_int, c_void_p, c_void_p, c_int]
     library.read_token.argtypes = [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_int]
     library.softmax_sums.argtypes = [c_void_p, c_int, c_void_p]
     library.top_k.argtypes = [c_void_p, c_int, c_int, c_void_p, c_void_p]
     library.before.argtypes = [c_void_p, c_int, c_int]
-    library.multiply.restype = library.read_token.restype = library.softmax_sums.restype = None
+    for function in (library.multiply, library.multiply_rows, library.read_token, library.softmax_sums):
+        function.restype = None
     library.top_k.restype = library.before.restype = c_int
     return library
 
@@ -240,6 +255,9 @@ def _trials(library: ctypes.CDLL) -> Iterator[tuple[Tensor, Tensor]]:
         layer = linear(each, scale, scale)
         assert layer is not None
         yield multiply(library, layer, x), F.linear(x, each.float()) * scale + scale
+    rounding = linear(whole, scale, scale, rounds_input=True)
+    assert rounding is not None
+    yield multiply_rows(library, rounding, weight), F.linear(weight, whole.float()) * scale + scale
     largest, total, _ = softmax_sums(library, x)
     yield torch.tensor(largest + log(total)), x.logsumexp(0)
     yield top_k(library, x, 5), x.topk(5).indices.sort().values

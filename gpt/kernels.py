@@ -4,6 +4,7 @@ A single row goes to gpt/compiled.py first: torch's operations are made for many
 each is tried once, and used only where it exists, computes what plain torch computes, and takes least time.
 """
 
+import ctypes
 import time
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -13,9 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from . import compiled
+
 Linear = Callable[[Tensor, Tensor, Tensor | None], Tensor]  # x (..., in), weight (out, in), bias (out,) -> (..., out)
 
+Int8Linear = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]  # x, weight, scale (out,), bias -> (..., out)
+
 _INT8_LEVELS = 127  # int8 values run from -127 to 127
+_STEPS = 16383  # of a row's inputs; as in linear.h
 # A weight that has to be made float32 first is taken in parts of so many rows, which the processor's caches hold.
 _ROWS_AT_ONCE = 2048
 # Large enough that reading it takes longer than calling the kernel.
@@ -37,9 +43,14 @@ def linear_bfloat16(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def linear_int8(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
-    """F.linear of x (..., in) and whole numbers weight (out, in), each row of them times its scale (out,)."""
-    y = _in_parts(x, weight).mul_(scale)
-    return y if bias is None else y.add_(bias)
+    """F.linear of x (..., in), rounded by `to_steps`, and whole numbers weight (out, in), each row times its scale."""
+    return _int8_kernel(compiled.compiled_library())(x, weight, scale, bias)
+
+
+def to_steps(x: Tensor) -> Tensor:
+    """x (..., n), each row in whole multiples of one step of its own: rows do not depend on one another."""
+    step = (x.abs().amax(-1, keepdim=True) / _STEPS).clamp_min(torch.finfo(torch.float32).tiny)
+    return (x / step).round_().mul_(step)
 
 
 def to_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,6 +113,33 @@ def _bfloat16_by_hardware(x: Tensor, weight: Tensor, bias: Tensor | None) -> Ten
 
 def _bfloat16_by_float32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     y = _in_parts(x.bfloat16().float(), weight)
+    return y if bias is None else y.add_(bias)
+
+
+# int8
+
+
+@cache
+def _int8_kernel(library: ctypes.CDLL | None) -> Int8Linear:
+    weight, scale = to_int8(_sample(*_TRIAL_SHAPE[::-1]))
+    x = _sample(_TRIAL_ROWS, _TRIAL_SHAPE[0])
+    kernels: list[Int8Linear] = [_int8_by_float32]
+    if library is not None:
+        kernels.insert(0, partial(_int8_by_whole_numbers, library))
+    return _quickest(kernels, lambda kernel: partial(kernel, x, weight, scale, None), tolerance=1e-5)
+
+
+def _int8_by_whole_numbers(
+    library: ctypes.CDLL, x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None
+) -> Tensor:
+    layer = compiled.linear(weight, bias, scale, rounds_input=True)
+    if layer is None or x.dtype is not torch.float32:
+        return _int8_by_float32(x, weight, scale, bias)
+    return compiled.multiply_rows(library, layer, x.flatten(0, -2)).view(*x.shape[:-1], -1)
+
+
+def _int8_by_float32(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
+    y = _in_parts(to_steps(x), weight).mul_(scale)
     return y if bias is None else y.add_(bias)
 
 

@@ -5,26 +5,16 @@
  * them, piece by piece, and meet at its end. No sum depends on which thread computes it, or on how many there are.
  */
 
-#include <math.h>
-#include <stdint.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-#include "vectors.h"
+#include "linear.h"
 
 /* What gpt/compiled.py hands over: the same structures in the same order stand there. */
 
-enum format { FLOAT32, FLOAT32_TURNED, BFLOAT16, INT8 };
 static const int number_bytes[] = {4, 4, 2, 1};
-
-typedef struct {
-    const void *weight; /* (out, in); turned: (in, out) */
-    const float *scale; /* (out,), or null */
-    const float *bias;  /* (out,), or null */
-    int32_t out, in, format, rounds_input;
-} Linear;
 
 typedef struct {
     const float *scale, *shift; /* (d,) */
@@ -181,11 +171,6 @@ DEFINE_DOT(int8, int8_t)
 DEFINE_MIX(float32, float)
 DEFINE_MIX(bfloat16, uint16_t)
 
-static inline int min(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 /* Section 4.2 */
 static void normalize(float *y, const float *x, LayerNorm norm, int d, float eps)
 {
@@ -250,14 +235,26 @@ static void apply_turned(const Linear *linear, float *y, const float *x, enum th
     }
 }
 
+/* x (n,), rounded as a layer of this format rounds its inputs. */
+static void round_input(float *rounded, const float *x, int n, enum format format)
+{
+    if (format == INT8) {
+        float step = step_of(x, n);
+        for (int i = 0; i < n; i++)
+            rounded[i] = rintf(x[i] / step) * step;
+    } else {
+        for (int i = 0; i < n; i++)
+            rounded[i] = one_bfloat16(to_bfloat16(x[i]));
+    }
+}
+
 /* `sums` has room for PARTS numbers per output. */
 static void apply(const Linear *linear, float *y, const float *x, enum then then, float *sums)
 {
     int in = linear->in;
     float rounded[linear->rounds_input ? in : 1];
     if (linear->rounds_input) {
-        for (int i = 0; i < in; i++)
-            rounded[i] = one_bfloat16(to_bfloat16(x[i]));
+        round_input(rounded, x, in, linear->format);
         x = rounded;
     }
     if (linear->format == FLOAT32_TURNED) {

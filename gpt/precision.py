@@ -67,7 +67,7 @@ class PackedLinear(nn.Module):
 
     def handed_over(self) -> compiled.Linear | None:
         """The layer for compiled code."""
-        return compiled.linear(self.weight, self.bias, self.scale, rounds_input=self.scale is None)
+        return compiled.linear(self.weight, self.bias, self.scale, rounds_input=True)
 
     def unpacked(self) -> nn.Linear:
         """The same layer in float32."""

@@ -1,4 +1,4 @@
-"""one_token.c is compiled once, kept for later, checked before use, and done without where it cannot be had."""
+"""The C files are compiled once, kept for later, checked before use, and done without where they cannot be had."""
 
 import ctypes
 import shutil
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from gpt import compiled
-from gpt.compiled import compiled_library, linear, multiply
+from gpt.compiled import compiled_library, linear, multiply, multiply_rows
+from gpt.kernels import to_steps
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
@@ -26,7 +27,7 @@ def afresh():
 @pytest.fixture
 def sources(tmp_path, monkeypatch):
     """A folder with a copy of the sources, and nothing compiled yet, where the library is now looked for."""
-    for name in (*compiled._SOURCES, compiled._HEADER):
+    for name in (*compiled._SOURCES, *compiled._HEADERS):
         shutil.copy(compiled._FOLDER / name, tmp_path)
     monkeypatch.setattr(compiled, "_FOLDER", tmp_path)
     return tmp_path
@@ -54,6 +55,16 @@ def test_inputs_are_rounded_to_bfloat16_as_torch_rounds_them():
     one = linear(weight, None, rounds_input=True)
     found = torch.cat([multiply(compiled_library(), one, torch.tensor([number])) for number in numbers])
     assert torch.equal(found.nan_to_num(7), torch.tensor(numbers).bfloat16().float().nan_to_num(7))
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 40, 77])
+def test_inputs_of_int8_layers_are_rounded_to_the_steps_that_torch_takes(n):
+    x, scale = torch.randn(n), torch.ones(n)
+    each_alone = torch.eye(n).to(torch.int8)
+    layer = linear(each_alone, None, scale, rounds_input=True)
+    library = compiled_library()
+    assert torch.equal(multiply(library, layer, x), to_steps(x))
+    torch.testing.assert_close(multiply_rows(library, layer, x.expand(3, n))[2], to_steps(x), atol=0, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +100,7 @@ def test_no_compiler_no_library(monkeypatch, compiler):
     ("name", "right", "wrong"),
     [
         ("one_token.c", "sum += lanes[i]", "sum -= lanes[i]"),
+        ("many_rows.c", "sums[i] * step", "sums[i] / step"),
         ("vectors.h", "series = 1 + r", "series = 1 - r"),
         ("logits.c", "logits[i] >= least", "logits[i] > least"),
     ],

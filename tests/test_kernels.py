@@ -1,5 +1,7 @@
 """Every kernel that may be chosen computes what plain torch computes, whichever of them this machine has."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from gpt import kernels
-from gpt.kernels import linear_float32, linear_int8, to_int8
+from gpt.compiled import compiled_library
+from gpt.kernels import linear_float32, linear_int8, to_int8, to_steps
 
 
 def whole_numbers(rows: int, columns: int) -> torch.Tensor:
@@ -38,12 +41,55 @@ def test_bfloat16_kernels_round_weights_and_inputs(kernel, shape):
     torch.testing.assert_close(kernel(x, weight, bias), expected, atol=0.1, rtol=0.01)
 
 
-@pytest.mark.parametrize("rows", [1, 3])
+@pytest.fixture(params=["compiled", "torch"])
+def int8_kernel(request):
+    """Both ways to multiply with int8 weights."""
+    if request.param == "torch":
+        return kernels._int8_by_float32
+    library = compiled_library()
+    if library is None:
+        pytest.skip("there is no C compiler")
+    return partial(kernels._int8_by_whole_numbers, library)
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (3, 7), (2, 3, 7), (13, 1), (25, 2 * 768 + 1)])
 @pytest.mark.parametrize("out", [5, 2 * kernels._ROWS_AT_ONCE + 1])
-def test_int8_takes_whole_numbers_times_their_scale(rows, out):
-    x, weight, scale, bias = torch.randn(rows, 7), whole_numbers(out, 7), torch.rand(out), torch.randn(out)
-    expected = F.linear(x, weight.float() * scale[:, None], bias)
-    torch.testing.assert_close(linear_int8(x, weight, scale, bias), expected, atol=1e-4, rtol=1e-5)
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_int8_takes_rounded_inputs_times_whole_numbers_times_their_scale(int8_kernel, shape, out, with_bias):
+    x, weight, scale = torch.randn(shape), whole_numbers(out, shape[-1]), torch.rand(out)
+    bias = torch.randn(out) if with_bias else None
+    expected = F.linear(to_steps(x).double(), weight.double() * scale[:, None], bias.double() if with_bias else None)
+    for found in (int8_kernel(x, weight, scale, bias), linear_int8(x, weight, scale, bias)):
+        torch.testing.assert_close(found, expected.float(), atol=1e-6 * float(expected.abs().max()), rtol=1e-5)
+
+
+def test_the_largest_of_all_int8_products_does_not_overflow(int8_kernel):
+    n = 6400  # GPT-2 XL's feed-forward layer
+    x, weight, scale = torch.ones(7, n), torch.full((3, n), 127, dtype=torch.int8), torch.ones(3)
+    torch.testing.assert_close(int8_kernel(x, weight, scale, None), torch.full((7, 3), 127.0 * n))
+
+
+def test_an_int8_row_is_the_same_beside_any_others(int8_kernel):
+    x, weight, scale = torch.randn(20, 64), whole_numbers(30, 64), torch.rand(30)
+    expected = int8_kernel(x, weight, scale, None)
+    assert torch.equal(int8_kernel(torch.cat([1000 * x[:5], x[7:8], -x]), weight, scale, None)[5], expected[7])
+
+
+@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf])
+def test_an_int8_row_with_a_number_that_is_not_finite_has_no_outputs(int8_kernel, number):
+    x = torch.ones(3, 40)
+    x[1, 7] = number
+    found = int8_kernel(x, whole_numbers(5, 40), torch.ones(5), None)
+    assert found[1].isnan().all()
+    assert found[[0, 2]].isfinite().all()
+
+
+@given(st.integers(1, 40), st.floats(1e-30, 1e30))
+def test_rounded_inputs_are_off_by_half_a_step_at_most(n, size):
+    x = torch.randn(n) * size
+    rounded = to_steps(x)
+    assert ((rounded.double() - x.double()).abs() <= 0.501 * x.abs().max().double() / 16383).all()
+    assert torch.equal(to_steps(torch.stack([x, x / 3]))[0], rounded)
 
 
 @given(st.integers(1, 4), st.integers(2, 9), st.floats(1e-15, 1e15))
