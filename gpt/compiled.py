@@ -137,8 +137,13 @@ def room_for_sums(n_outputs: int) -> Tensor:
 def softmax_sums(library: ctypes.CDLL, logits: Tensor) -> tuple[float, float, float]:
     """The largest of logits (v,), the sum of e^(logit - largest), and that of each of these times (logit - largest)."""
     found = (c_double * 3)()
-    library.softmax_sums(logits.data_ptr(), len(logits), found)
+    library.softmax_sums(logits.data_ptr(), len(logits), found, torch.get_num_threads())
     return found[0], found[1], found[2]
+
+
+def all_finite(library: ctypes.CDLL, logits: Tensor) -> bool:
+    """Whether every one of logits (v,) is a finite number."""
+    return bool(library.all_finite(logits.data_ptr(), len(logits)))
 
 
 def top_k(library: ctypes.CDLL, logits: Tensor, k: int) -> Tensor:
@@ -229,12 +234,13 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.multiply.argtypes = [c_void_p, c_void_p, c_void_p, c_void_p, c_int]
     library.multiply_rows.argtypes = [c_void_p, c_void_p, c_void_p, c_int, c_void_p, c_void_p, c_int]
     library.read_token.argtypes = [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_int]
-    library.softmax_sums.argtypes = [c_void_p, c_int, c_void_p]
+    library.softmax_sums.argtypes = [c_void_p, c_int, c_void_p, c_int]
+    library.all_finite.argtypes = [c_void_p, c_int]
     library.top_k.argtypes = [c_void_p, c_int, c_int, c_void_p, c_void_p]
     library.before.argtypes = [c_void_p, c_int, c_int]
     for function in (library.multiply, library.multiply_rows, library.read_token, library.softmax_sums):
         function.restype = None
-    library.top_k.restype = library.before.restype = c_int
+    library.all_finite.restype = library.top_k.restype = library.before.restype = c_int
     return library
 
 

@@ -18,11 +18,6 @@ typedef struct {
     int32_t out, in, format, rounds_input;
 } Linear;
 
-static inline int min(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 /* The largest absolute value of a row takes so many steps: gpt/kernels.py knows the number too. */
 #define STEPS 16383
 

@@ -25,6 +25,12 @@ def softmax_sums(logits: Tensor) -> tuple[float, float]:
     return largest + log_total, max(0.0, (log_total - products / total) / log(2))
 
 
+def all_finite(logits: Tensor) -> bool:
+    """Whether every one of logits (v,) is a finite number."""
+    library = _library_for(logits)
+    return compiled.all_finite(library, logits) if library else bool(logits.isfinite().all())
+
+
 def rank(logits: Tensor, token_id: int) -> int:
     """1 for the likeliest token of logits (v,); of equal logits the lower id comes first."""
     library = _library_for(logits)

@@ -1,4 +1,4 @@
-/* Vectors of numbers, as compilers offer them for every processor. */
+/* What the C files share: vectors of numbers, as compilers offer them for every processor. */
 
 #ifndef VECTORS_H
 #define VECTORS_H
@@ -14,6 +14,11 @@
 #define LANES 4
 #endif
 #define VECTOR_OF(type, lanes) type __attribute__((vector_size((lanes) * sizeof(type)), aligned(sizeof(type)), may_alias))
+
+static inline int min(int a, int b)
+{
+    return a < b ? a : b;
+}
 
 /* e^x for x <= 0, below `least` as if it were that, as 2^k e^r with |r| <= ln(2) / 2, and e^r by its series.
  *

@@ -1,7 +1,7 @@
 """Sums, ranks and the largest of a vocabulary's logits: by compiled code and by torch, against the definitions."""
 
 import shutil
-from math import inf
+from math import inf, nan
 
 import pytest
 import torch
@@ -60,10 +60,35 @@ def test_the_k_largest_come_with_all_that_are_level(numbers, data):
 
 
 @pytest.mark.parametrize("k", [1, 50, 256, 257, 50_256])
-def test_the_k_largest_of_rising_and_falling_logits(k):
+def test_the_k_largest_of_logits_in_any_order(k):
     rising = torch.arange(50_257.0)
     assert logits.top_k(rising, k).tolist() == list(range(50_257 - k, 50_257))
     assert logits.top_k(rising.flip(0), k).tolist() == list(range(k))
+    shuffled = torch.randperm(50_257)
+    assert logits.top_k(shuffled.float(), k).tolist() == (shuffled >= 50_257 - k).nonzero().flatten().tolist()
+
+
+@pytest.mark.parametrize("n", [1, 7, 64, 129])
+@pytest.mark.parametrize("number", [inf, -inf, nan])
+def test_a_single_logit_that_is_not_finite_is_found(n, number):
+    numbers = torch.full((n,), 3e38)
+    assert logits.all_finite(numbers)
+    for place in {0, n // 2, n - 1}:
+        damaged = numbers.clone()
+        damaged[place] = number
+        assert not logits.all_finite(damaged)
+
+
+def test_sums_do_not_depend_on_the_number_of_threads():
+    numbers = torch.randn(50_257)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = logits.softmax_sums(numbers)
+        torch.set_num_threads(3)
+        assert logits.softmax_sums(numbers) == pytest.approx(alone, rel=1e-15)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_infinite_logits_are_numbers_like_others():
