@@ -24,22 +24,25 @@ _INT8_LEVELS = 127  # int8 values run from -127 to 127
 _STEPS = 16383  # of a row's inputs; as in linear.h
 # A weight that has to be made float32 first is taken in parts of so many rows, which the processor's caches hold.
 _ROWS_AT_ONCE = 2048
-# Large enough that reading it takes longer than calling the kernel.
-_TRIAL_SHAPE = (4096, 768)
-_TRIAL_ROWS = 64  # enough for a kernel without hardware of its own to be slower by far, at the busiest moment too
-_TRIALS = 20
+# Trials multiply one row or many with a weight as large as one of GPT-2's: reading it takes longer than any call.
+_TRIAL_SHAPE = (3072, 768)
+_TRIAL_ROWS = 16
+_ROW_ROUNDS = 20
+_ROUNDS = 5  # of many rows, which take longer
 
 
 def linear_float32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """F.linear, for reading only: the result has no gradient. x (..., in), weight (out, in) -> (..., out)."""
-    if not x.is_cpu or x.dtype is not torch.float32 or x.numel() != weight.shape[1]:
+    if not x.is_cpu or x.dtype is not torch.float32:
         return F.linear(x, weight, bias)
-    return _float32_row_kernel(weight.stride(0) == 1)(x, weight, bias)
+    is_row = x.numel() == weight.shape[1]
+    kernel = _float32_row_kernel(weight.stride(0) == 1) if is_row else _float32_kernel(compiled.compiled_library())
+    return kernel(x, weight, bias)
 
 
 def linear_bfloat16(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """F.linear in float32, of x (..., in) rounded to bfloat16 and a bfloat16 weight (out, in)."""
-    return _bfloat16_kernel()(x, weight, bias)
+    return _bfloat16_kernel(compiled.compiled_library())(x, weight, bias)
 
 
 def linear_int8(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
@@ -64,6 +67,16 @@ def _in_parts(x: Tensor, weight: Tensor) -> Tensor:
     return torch.cat([F.linear(x, part.float()) for part in weight.split(_ROWS_AT_ONCE)], -1)
 
 
+def _by_tiles(library: ctypes.CDLL, layer: compiled.Linear, x: Tensor) -> Tensor:
+    """The layer's outputs (..., out) for x (..., in), by compiled code."""
+    return compiled.multiply_rows(library, layer, x.reshape(-1, x.shape[-1])).view(*x.shape[:-1], layer.out)
+
+
+def _with_tiles(by_tiles: Any, library: ctypes.CDLL | None, others: Sequence[Any]) -> list[Any]:
+    """Kernels to choose from: with a library, compiled code first."""
+    return [*([] if library is None else [partial(by_tiles, library)]), *others]
+
+
 # float32
 
 
@@ -72,7 +85,20 @@ def _float32_row_kernel(turned: bool) -> Linear:
     """For a single row, and a weight that lies in memory as (out, in) or, turned, as (in, out)."""
     weight = _sample(*_TRIAL_SHAPE[::-1]).t() if turned else _sample(*_TRIAL_SHAPE)
     kernels = [_by_parts, _onednn, F.linear]
-    return _quickest(kernels, lambda kernel: partial(kernel, weight[:1].contiguous(), weight, None), tolerance=1e-5)
+    return _quickest(kernels, (weight[:1].contiguous(), weight, None), tolerance=1e-5, rounds=_ROW_ROUNDS)
+
+
+@cache
+def _float32_kernel(library: ctypes.CDLL | None) -> Linear:
+    """For many rows; the weight lies as in OpenAI's files."""
+    x, weight = _many_rows()
+    kernels = _with_tiles(_float32_by_tiles, library, [F.linear])
+    return _quickest(kernels, (x, weight.t().contiguous().t(), None), tolerance=1e-5)
+
+
+def _float32_by_tiles(library: ctypes.CDLL, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    layer = compiled.linear(weight, bias)
+    return F.linear(x, weight, bias) if layer is None else _by_tiles(library, layer, x)
 
 
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -98,11 +124,15 @@ def _divisor(number: int, at_least: int) -> int:
 
 
 @cache
-def _bfloat16_kernel() -> Linear:
-    weight = _sample(*_TRIAL_SHAPE[::-1]).bfloat16()
-    x = _sample(_TRIAL_ROWS, _TRIAL_SHAPE[0])
-    kernels = [_bfloat16_by_hardware, _bfloat16_by_float32]
-    return _quickest(kernels, lambda kernel: partial(kernel, x, weight, None), tolerance=0.01)
+def _bfloat16_kernel(library: ctypes.CDLL | None) -> Linear:
+    x, weight = _many_rows()
+    kernels = _with_tiles(_bfloat16_by_tiles, library, [_bfloat16_by_hardware, _bfloat16_by_float32])
+    return _quickest(kernels, (x, weight.bfloat16(), None), tolerance=0.01)
+
+
+def _bfloat16_by_tiles(library: ctypes.CDLL, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    layer = compiled.linear(weight, bias, rounds_input=True)
+    return _bfloat16_by_float32(x, weight, bias) if layer is None else _by_tiles(library, layer, x)
 
 
 def _bfloat16_by_hardware(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -121,21 +151,16 @@ def _bfloat16_by_float32(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tens
 
 @cache
 def _int8_kernel(library: ctypes.CDLL | None) -> Int8Linear:
-    weight, scale = to_int8(_sample(*_TRIAL_SHAPE[::-1]))
-    x = _sample(_TRIAL_ROWS, _TRIAL_SHAPE[0])
-    kernels: list[Int8Linear] = [_int8_by_float32]
-    if library is not None:
-        kernels.insert(0, partial(_int8_by_whole_numbers, library))
-    return _quickest(kernels, lambda kernel: partial(kernel, x, weight, scale, None), tolerance=1e-5)
+    x, weight = _many_rows()
+    whole, scale = to_int8(weight)
+    kernels = _with_tiles(_int8_by_tiles, library, [_int8_by_float32])
+    return _quickest(kernels, (x, whole, scale, None), tolerance=1e-5)
 
 
-def _int8_by_whole_numbers(
-    library: ctypes.CDLL, x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None
-) -> Tensor:
+def _int8_by_tiles(library: ctypes.CDLL, x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
     layer = compiled.linear(weight, bias, scale, rounds_input=True)
-    if layer is None or x.dtype is not torch.float32:
-        return _int8_by_float32(x, weight, scale, bias)
-    return compiled.multiply_rows(library, layer, x.flatten(0, -2)).view(*x.shape[:-1], -1)
+    in_pairs = weight.shape[1] % 2 == 0
+    return _int8_by_float32(x, weight, scale, bias) if layer is None or not in_pairs else _by_tiles(library, layer, x)
 
 
 def _int8_by_float32(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
@@ -146,27 +171,31 @@ def _int8_by_float32(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | No
 # Choosing
 
 
-def _quickest(kernels: Sequence[Any], trial: Callable[[Any], Callable[[], Tensor]], tolerance: float) -> Any:
-    """The kernel whose trial takes least time among those that agree with the last, which is plain torch."""
-    expected = trial(kernels[-1])()
-    runs = {}
+def _quickest(kernels: Sequence[Any], arguments: tuple[Any, ...], tolerance: float, rounds: int = _ROUNDS) -> Any:
+    """The kernel that takes least time, among those that agree with the last one, which is plain torch."""
+    expected = kernels[-1](*arguments)
+    able = []
     for kernel in kernels:
         try:
-            run = trial(kernel)
-            found = run()
+            found = kernel(*arguments)
         except (AttributeError, NotImplementedError, RuntimeError):
             continue  # this torch or this processor does not have it
         if torch.allclose(found, expected, rtol=tolerance, atol=tolerance * float(expected.abs().max())):
-            runs[kernel] = run
+            able.append(kernel)
     # In turns: a busy moment of the machine is longer than a few products, and would decide against one kernel alone.
-    rounds = [[_seconds(run) for run in runs.values()] for _ in range(_TRIALS)]
-    seconds = dict(zip(runs, map(min, zip(*rounds, strict=True)), strict=True))
-    return min(seconds, key=seconds.__getitem__)
+    seconds = [[_seconds(kernel, arguments) for kernel in able] for _ in range(rounds)]
+    least = map(min, zip(*seconds, strict=True))
+    return min(zip(least, range(len(able)), able, strict=True))[-1]
 
 
-def _seconds(run: Callable[[], object]) -> float:
+def _many_rows() -> tuple[Tensor, Tensor]:
+    """Rows and a weight (out, in) for a trial of many."""
+    return _sample(_TRIAL_ROWS, _TRIAL_SHAPE[1]), _sample(*_TRIAL_SHAPE)
+
+
+def _seconds(kernel: Callable[..., object], arguments: tuple[Any, ...]) -> float:
     start = time.perf_counter()
-    run()
+    kernel(*arguments)
     return time.perf_counter() - start
 
 

@@ -1,4 +1,4 @@
-/* A Linear layer as gpt/compiled.py hands it over, and the steps to which an int8 one rounds its inputs. */
+/* A Linear layer as gpt/compiled.py hands it over, and how it rounds its inputs. */
 
 #ifndef LINEAR_H
 #define LINEAR_H
@@ -6,6 +6,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "vectors.h"
 
@@ -17,6 +18,23 @@ typedef struct {
     const float *bias;  /* (out,), or null */
     int32_t out, in, format, rounds_input;
 } Linear;
+
+static inline float one_bfloat16(uint16_t number)
+{
+    uint32_t bits = (uint32_t)number << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline uint16_t to_bfloat16(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (isnan(value))
+        return 0x7fc0;
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16; /* to the nearest, of two equally near to the even one */
+}
 
 /* The largest absolute value of a row takes so many steps: gpt/kernels.py knows the number too. */
 #define STEPS 16383
@@ -38,6 +56,19 @@ static inline float step_of(const float *x, int n)
     for (i = 0; i < n; i++)
         not_finite |= !(fabsf(x[i]) <= FLT_MAX);
     return not_finite ? NAN : fmaxf(largest[0] / STEPS, FLT_MIN);
+}
+
+/* x (n,), rounded as a layer of this format rounds its inputs. */
+static inline void round_input(float *rounded, const float *x, int n, enum format format)
+{
+    if (format == INT8) {
+        float step = step_of(x, n);
+        for (int i = 0; i < n; i++)
+            rounded[i] = rintf(x[i] / step) * step;
+    } else {
+        for (int i = 0; i < n; i++)
+            rounded[i] = one_bfloat16(to_bfloat16(x[i]));
+    }
 }
 
 #endif

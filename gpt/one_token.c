@@ -79,26 +79,9 @@ static inline float one_float32(float number)
     return number;
 }
 
-static inline float one_bfloat16(uint16_t number)
-{
-    uint32_t bits = (uint32_t)number << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static inline float one_int8(int8_t number)
 {
     return number;
-}
-
-static inline uint16_t to_bfloat16(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    if (isnan(value))
-        return 0x7fc0;
-    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16; /* to the nearest, of two equally near to the even one */
 }
 
 static inline float lanes_sum(vector lanes)
@@ -232,19 +215,6 @@ static void apply_turned(const Linear *linear, float *y, const float *x, enum th
         for (int part = 0; part < PARTS; part++)
             sum += sums[(int64_t)part * out + row];
         finish(y, sum, linear, row, then);
-    }
-}
-
-/* x (n,), rounded as a layer of this format rounds its inputs. */
-static void round_input(float *rounded, const float *x, int n, enum format format)
-{
-    if (format == INT8) {
-        float step = step_of(x, n);
-        for (int i = 0; i < n; i++)
-            rounded[i] = rintf(x[i] / step) * step;
-    } else {
-        for (int i = 0; i < n; i++)
-            rounded[i] = one_bfloat16(to_bfloat16(x[i]));
     }
 }
 

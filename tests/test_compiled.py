@@ -35,13 +35,7 @@ def sources(tmp_path, monkeypatch):
 
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(["rows", "turned", "bfloat16", "int8"]), st.booleans())
 def test_products_of_every_size_and_format(rows, columns, kind, with_bias):
-    weight = torch.randn(rows, columns)
-    if kind == "turned":
-        weight = weight.t().contiguous().t()
-    elif kind == "bfloat16":
-        weight = weight.bfloat16()
-    elif kind == "int8":
-        weight = (30 * weight).clamp(-127, 127).to(torch.int8)
+    weight = a_weight(rows, columns, kind)
     x, bias = torch.randn(1, columns), torch.randn(rows) if with_bias else None
     layer = linear(weight, bias)
     assert layer is not None
@@ -49,15 +43,45 @@ def test_products_of_every_size_and_format(rows, columns, kind, with_bias):
     torch.testing.assert_close(multiply(compiled_library(), layer, x), expected, atol=1e-3, rtol=1e-5)
 
 
+# Tiles are of 6 rows, of two vectors of outputs, and of 384 inputs (768 int8 ones).
+@given(
+    st.integers(1, 14),
+    st.integers(1, 70),
+    st.integers(1, 40) | st.integers(380, 390),
+    st.sampled_from(["rows", "turned", "bfloat16", "int8"]),
+    st.booleans(),
+)
+def test_products_of_many_rows_of_every_size_and_format(n, rows, half_columns, kind, with_bias):
+    weight = a_weight(rows, 2 * half_columns, kind)
+    x, scale, bias = torch.randn(n, 2 * half_columns), torch.rand(rows), torch.randn(rows) if with_bias else None
+    layer = linear(weight, bias, scale, rounds_input=kind == "int8")
+    assert layer is not None
+    rounded = to_steps(x) if kind == "int8" else x
+    expected = F.linear(rounded.double(), weight.double()) * scale + (0 if bias is None else bias)
+    found = multiply_rows(compiled_library(), layer, x)
+    torch.testing.assert_close(found.double(), expected, atol=1e-6 * float(expected.abs().max()), rtol=1e-4)
+
+
+def a_weight(rows, columns, kind):
+    weight = torch.randn(rows, columns)
+    if kind == "turned":
+        return weight.t().contiguous().t()
+    if kind == "int8":
+        return (30 * weight).clamp(-127, 127).to(torch.int8)
+    return weight.bfloat16() if kind == "bfloat16" else weight
+
+
 def test_inputs_are_rounded_to_bfloat16_as_torch_rounds_them():
     numbers = [1.0, 1 + 2**-8, 1 + 3 * 2**-8, -(1 + 2**-9), 3e38, 1e-40, 0.0, -0.0, torch.inf, -torch.inf, torch.nan]
     weight = torch.ones(1, 1).bfloat16()
     one = linear(weight, None, rounds_input=True)
     found = torch.cat([multiply(compiled_library(), one, torch.tensor([number])) for number in numbers])
-    assert torch.equal(found.nan_to_num(7), torch.tensor(numbers).bfloat16().float().nan_to_num(7))
+    together = multiply_rows(compiled_library(), one, torch.tensor(numbers)[:, None])[:, 0]
+    for each in (found, together):
+        assert torch.equal(each.nan_to_num(7), torch.tensor(numbers).bfloat16().float().nan_to_num(7))
 
 
-@pytest.mark.parametrize("n", [1, 7, 8, 40, 77])
+@pytest.mark.parametrize("n", [2, 6, 8, 40, 78])
 def test_inputs_of_int8_layers_are_rounded_to_the_steps_that_torch_takes(n):
     x, scale = torch.randn(n), torch.ones(n)
     each_alone = torch.eye(n).to(torch.int8)
@@ -101,6 +125,7 @@ def test_no_compiler_no_library(monkeypatch, compiler):
     [
         ("one_token.c", "sum += lanes[i]", "sum -= lanes[i]"),
         ("many_rows.c", "sums[i] * step", "sums[i] / step"),
+        ("linear.h", "x[i] / step", "x[i] * step"),
         ("vectors.h", "series = 1 + r", "series = 1 - r"),
         ("logits.c", "logits[i] >= least", "logits[i] > least"),
     ],

@@ -17,6 +17,12 @@ def whole_numbers(rows: int, columns: int) -> torch.Tensor:
     return torch.randint(-127, 128, (rows, columns), dtype=torch.int8)
 
 
+@pytest.fixture(scope="module")
+def library():
+    """What compiled kernels are made of."""
+    return compiled_library() or pytest.skip("there is no C compiler")
+
+
 @pytest.mark.parametrize("shape", [(7,), (1, 7), (1, 1, 7), (3, 7), (2, 3, 7)])
 @pytest.mark.parametrize("turned", [True, False])
 @pytest.mark.parametrize("with_bias", [True, False])
@@ -28,17 +34,29 @@ def test_float32_equals_plain_torch_whichever_way_the_weight_lies(shape, turned,
         torch.testing.assert_close(product(x, weight, bias), F.linear(x, weight, bias), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(1, 7), (3, 7), (2, 3, 7), (0, 7)])
+@pytest.mark.parametrize("kind", ["rows", "turned", "gaps"])
+def test_float32_tiles_equal_plain_torch(library, shape, kind):
+    weight = {"rows": torch.randn(5, 7), "turned": torch.randn(7, 5).t(), "gaps": torch.randn(5, 14)[:, ::2]}[kind]
+    x, bias = torch.randn(shape), torch.randn(5)
+    found = kernels._float32_by_tiles(library, x, weight, bias)
+    torch.testing.assert_close(found, F.linear(x, weight, bias), atol=1e-5, rtol=1e-5)
+
+
 def test_other_dtypes_take_the_plain_road():
     x, weight = torch.randn(1, 7, dtype=torch.float64), torch.randn(5, 7, dtype=torch.float64)
     assert torch.equal(linear_float32(x, weight, None), F.linear(x, weight))
 
 
-@pytest.mark.parametrize("kernel", [kernels._bfloat16_by_hardware, kernels._bfloat16_by_float32])
+@pytest.mark.parametrize("kernel", ["hardware", "float32", "tiles"])
 @pytest.mark.parametrize("shape", [(40,), (3, 40), (2, 3, 40)])
-def test_bfloat16_kernels_round_weights_and_inputs(kernel, shape):
+def test_bfloat16_kernels_round_weights_and_inputs(kernel, shape, request):
     x, weight, bias = torch.randn(shape), torch.randn(20, 40).bfloat16(), torch.randn(20)
     expected = F.linear(x.bfloat16().double(), weight.double(), bias.double()).float()
-    torch.testing.assert_close(kernel(x, weight, bias), expected, atol=0.1, rtol=0.01)
+    product = getattr(kernels, f"_bfloat16_by_{kernel}")
+    if kernel == "tiles":
+        product = partial(product, request.getfixturevalue("library"))
+    torch.testing.assert_close(product(x, weight, bias), expected, atol=0.1, rtol=0.01)
 
 
 @pytest.fixture(params=["compiled", "torch"])
@@ -46,10 +64,7 @@ def int8_kernel(request):
     """Both ways to multiply with int8 weights."""
     if request.param == "torch":
         return kernels._int8_by_float32
-    library = compiled_library()
-    if library is None:
-        pytest.skip("there is no C compiler")
-    return partial(kernels._int8_by_whole_numbers, library)
+    return partial(kernels._int8_by_tiles, request.getfixturevalue("library"))
 
 
 @pytest.mark.parametrize("shape", [(1, 7), (3, 7), (2, 3, 7), (13, 1), (25, 2 * 768 + 1)])
@@ -118,7 +133,7 @@ def test_a_kernel_that_is_missing_or_wrong_is_not_chosen():
         return x
 
     x = torch.randn(4)
-    assert kernels._quickest([missing, wrong, plain], lambda kernel: lambda: kernel(x), tolerance=1e-5) is plain
+    assert kernels._quickest([missing, wrong, plain], (x,), tolerance=1e-5) is plain
 
 
 def test_a_busy_moment_of_the_machine_does_not_decide(monkeypatch):
@@ -130,13 +145,13 @@ def test_a_busy_moment_of_the_machine_does_not_decide(monkeypatch):
 
     timed = []
 
-    def seconds(run):
-        timed.append(run)
+    def seconds(kernel, _):
+        timed.append(kernel)
         busy = len(timed) <= 8
-        return (1.0 if run is quick else 2.0) + 10.0 * busy
+        return (1.0 if kernel is quick else 2.0) + 10.0 * busy
 
     monkeypatch.setattr(kernels, "_seconds", seconds)
-    assert kernels._quickest([quick, slow], lambda kernel: kernel, tolerance=1e-5) is quick
+    assert kernels._quickest([quick, slow], (), tolerance=1e-5, rounds=20) is quick
 
 
 def test_choosing_leaves_the_random_state_alone():

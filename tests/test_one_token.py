@@ -34,7 +34,7 @@ def pass_by_modules(model: GPTModel, ids: list[int]) -> torch.Tensor:
 @pytest.mark.parametrize("qkv_bias", [True, False])
 def test_token_by_token_up_to_the_whole_context_as_the_modules_do_at_once(precision, qkv_bias, monkeypatch):
     # A processor with products of bfloat16 numbers rounds their sums too.
-    monkeypatch.setattr(kernels, "_bfloat16_kernel", lambda: kernels._bfloat16_by_float32)
+    monkeypatch.setattr(kernels, "_bfloat16_kernel", lambda _: kernels._bfloat16_by_float32)
     model = a_model(precision, qkv_bias)
     ids = torch.randint(101, (16,)).tolist()
     cache = KVCache(model.config, 16, dtype=cache_dtype(model))

@@ -15,7 +15,8 @@ _PRECISIONS = ("float32", "int8")
 _EARLY, _LATE = 50, 900  # the positions compared
 _AROUND = 16  # how many tokens before and after such a position are timed
 _PEOPLE = 8
-_RECORDING_ROUNDS = 3  # times as many as for other rows: a few percent are no more than what a busy machine varies by
+# Times as many rounds as for other rows: a busy machine varies by more than the few percent that are looked for.
+_FINE_ROUNDS = 3
 
 
 def recording(plan: Plan) -> Outcome:
@@ -30,7 +31,7 @@ def recording(plan: Plan) -> Outcome:
 def _record(outcome: Outcome, plan: Plan, precision: str, ours: Contestant) -> None:
     asked = {"prompt": random_ids(PROMPT_TOKENS), "n": plan.new_tokens + 1}
     answers: dict[str, list[Any]] = {"recorded": [], "bare": []}
-    for _ in range(_RECORDING_ROUNDS * plan.rounds + 1):
+    for _ in range(_FINE_ROUNDS * plan.rounds + 1):
         for method, kept in answers.items():
             kept.append(ours.ask(method, **asked))
     if answers["recorded"][0]["ids"] != answers["bare"][0]["ids"]:
@@ -40,9 +41,13 @@ def _record(outcome: Outcome, plan: Plan, precision: str, ours: Contestant) -> N
         for method, kept in answers.items()
     )
     outcome.series += [recorded, bare]
-    # Round by round, because the machine's speed drifts from one to the next.
-    overhead = median(without / with_it for without, with_it in zip(bare.values, recorded.values, strict=True)) - 1
+    overhead = _ratio(bare, recorded) - 1
     outcome.findings.append(Finding(f"recording while generating, {precision}", 0.05, False, "%", overhead))
+
+
+def _ratio(above: Series, below: Series) -> float:
+    """The median of one over the other, round by round: the machine's speed drifts from one to the next."""
+    return median(a / b for a, b in zip(above.values, below.values, strict=True))
 
 
 def position(plan: Plan) -> Outcome:
@@ -51,7 +56,7 @@ def position(plan: Plan) -> Outcome:
     names = [f"ours {precision}" for precision in _PRECISIONS]
     gaps: dict[tuple[str, int], list[float]] = {(name, place): [] for name in names for place in (_EARLY, _LATE)}
     with arena(plan.folder, names) as field:
-        for _ in range(plan.rounds + 1):
+        for _ in range(_FINE_ROUNDS * plan.rounds + 1):
             for (name, place), found in gaps.items():
                 asked = random_ids(place - _AROUND)
                 times = field.the(name).ask("arrivals", prompt=asked, n=2 * _AROUND)
@@ -62,7 +67,7 @@ def position(plan: Plan) -> Outcome:
         )
         outcome.series += [early, late]
         what = f"time per token at position {_LATE} / at {_EARLY}, {name.removeprefix('ours ')}"
-        outcome.findings.append(Finding(what, 1.25, False, "×", late.median / early.median))
+        outcome.findings.append(Finding(what, 1.25, False, "×", _ratio(late, early)))
     return outcome
 
 
