@@ -1,7 +1,7 @@
 """Products with a weight matrix in each number format, by the quickest operation that this machine and this torch have.
 
-A single row goes to gpt/compiled.py first: torch's operations are made for many. Some here are private parts of torch:
-each is tried once, and used only where it exists, computes what plain torch computes, and takes least time.
+Candidates are torch's operations, some of them private, and gpt/compiled.py's, to which a single row goes first: each
+is tried once, and used only where it exists, computes what plain torch computes, and takes least time.
 """
 
 import ctypes
@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from . import compiled
 
 Linear = Callable[[Tensor, Tensor, Tensor | None], Tensor]  # x (..., in), weight (out, in), bias (out,) -> (..., out)
-
 Int8Linear = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]  # x, weight, scale (out,), bias -> (..., out)
 
 _INT8_LEVELS = 127  # int8 values run from -127 to 127
