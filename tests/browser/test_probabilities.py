@@ -180,6 +180,8 @@ def test_another_prompt_runs_from_here_with_the_sliders_settings(open_page):
     page = opened(open_page(TAB))
     set_slider(page, "T", 0)
     page.get_by_text("Run again").click()
+    # A field that is only now being made would put its first value over what is typed.
+    expect(page.locator("#own-prompt textarea")).to_have_value("Every effort moves you")
     page.locator("#own-prompt textarea").fill("")
     page.locator("#run-again").click()
     expect(page.get_by_role("alert")).to_contain_text("The prompt is empty")
