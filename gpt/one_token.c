@@ -167,21 +167,14 @@ static void normalize(float *y, const float *x, LayerNorm norm, int d, float eps
         y[i] = (x[i] - mean) * factor * norm.scale[i] + norm.shift[i];
 }
 
-/* Section 4.3: 0.5 x (1 + tanh(u)) is x / (1 + exp(-2 u)). */
-static float gelu(float x)
-{
-    const float root = 0.7978845608f; /* sqrt(2 / pi) */
-    return x / (1 + expf(-2 * root * (x + 0.044715f * x * x * x)));
-}
-
 /* A Linear layer, and what becomes of its outputs. */
 
-enum then { STORE, STORE_GELU, ADD };
+enum then { STORE, ADD };
 
 static inline void finish(float *y, float sum, const Linear *linear, int row, enum then then)
 {
     float value = sum * (linear->scale ? linear->scale[row] : 1) + (linear->bias ? linear->bias[row] : 0);
-    y[row] = then == ADD ? y[row] + value : then == STORE_GELU ? gelu(value) : value;
+    y[row] = then == ADD ? y[row] + value : value;
 }
 
 static inline float dot(const float *x, const Linear *linear, int row)
@@ -254,6 +247,19 @@ static void softmax(float *scores, int s, float largest)
         scores[j] /= sum;
 }
 
+/* Section 4.3: 0.5 x (1 + tanh(u)) is x / (1 + e^(-2 u)), here with e^-|2 u|, which cannot overflow. */
+static inline vector gelu(vector x)
+{
+    const float root = 0.7978845608f; /* sqrt(2 / pi) */
+    vector u = root * (x + 0.044715f * x * x * x), least, above;
+    for (int i = 0; i < LANES; i++)
+        least[i] = -2 * fabsf(u[i]);
+    vector power = exponential(least);
+    for (int i = 0; i < LANES; i++)
+        above[i] = u[i] < 0 ? power[i] : 1;
+    return x * above / (1 + power);
+}
+
 /* Section 3.6: one head's mix of the values so far; its own key and value join the cache first. */
 static void attend(float *mixed, const float *qkv, const KVCache *cache, int64_t start, int d, int head_dim)
 {
@@ -299,7 +305,7 @@ void read_token(const GPTModel *model, const KVCache *cache, int64_t token_id, f
 {
     (void)n_threads;
     int d = model->d, n_heads = model->n_heads, head_dim = d / n_heads;
-    float x[d], qkv[3 * d], context[d], wide[4 * d];
+    float x[d], qkv[3 * d], context[d], wide[4 * d + LANES]; /* wide: in whole vectors */
     for (int i = 0; i < d; i++)
         x[i] = model->tok_emb[token_id * d + i] + model->pos_emb[(int64_t)cache->length * d + i];
 #pragma omp parallel num_threads(n_threads)
@@ -316,7 +322,10 @@ void read_token(const GPTModel *model, const KVCache *cache, int64_t token_id, f
             }
             apply(&block->out_proj, x, context, ADD, sums);
             normalize(normalized, x, block->norm2, d, model->eps);
-            apply(&block->widen, wide, normalized, STORE_GELU, sums);
+            apply(&block->widen, wide, normalized, STORE, sums);
+#pragma omp for schedule(static)
+            for (int i = 0; i < 4 * d; i += LANES)
+                *(vector *)(wide + i) = gelu(*(vector *)(wide + i));
             apply(&block->narrow, x, wide, ADD, sums);
         }
     }

@@ -130,9 +130,9 @@ def force(logits: Tensor, sampling: Sampling, token_id: int) -> Draw:
 def pick(probabilities: Tensor, uniform: float) -> int:
     """The index whose stretch of [0, 1) holds `uniform`, with the probabilities (n,) laid end to end."""
     ends = probabilities.cumsum(0)
-    index = torch.searchsorted(ends, uniform * ends[-1], right=True)
-    last = torch.searchsorted(ends, ends[-1])  # rounding must not reach tokens of no probability at the end
-    return int(torch.minimum(index, last))
+    index = int(torch.searchsorted(ends, uniform * ends[-1], right=True))
+    # Rounding may reach the very end, and there tokens of no probability.
+    return index if index < len(ends) else int(torch.searchsorted(ends, ends[-1]))
 
 
 def stretch(logits: Tensor, sampling: Sampling, token_id: int) -> tuple[float, float]:
