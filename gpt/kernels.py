@@ -26,6 +26,7 @@ _ROWS_AT_ONCE = 2048
 # Trials multiply one row or many with a weight as large as one of GPT-2's: reading it takes longer than any call.
 _TRIAL_SHAPE = (3072, 768)
 _TRIAL_ROWS = 16
+_BFLOAT16_TRIAL_ROWS = 64  # so many are far slower without hardware for them, at the busiest moment too
 _ROW_ROUNDS = 20
 _ROUNDS = 5  # of many rows, which take longer
 
@@ -124,7 +125,7 @@ def _divisor(number: int, at_least: int) -> int:
 
 @cache
 def _bfloat16_kernel(library: ctypes.CDLL | None) -> Linear:
-    x, weight = _many_rows()
+    x, weight = _many_rows(_BFLOAT16_TRIAL_ROWS)
     kernels = _with_tiles(_bfloat16_by_tiles, library, [_bfloat16_by_hardware, _bfloat16_by_float32])
     return _quickest(kernels, (x, weight.bfloat16(), None), tolerance=0.01)
 
@@ -187,9 +188,9 @@ def _quickest(kernels: Sequence[Any], arguments: tuple[Any, ...], tolerance: flo
     return min(zip(least, range(len(able)), able, strict=True))[-1]
 
 
-def _many_rows() -> tuple[Tensor, Tensor]:
-    """Rows and a weight (out, in) for a trial of many."""
-    return _sample(_TRIAL_ROWS, _TRIAL_SHAPE[1]), _sample(*_TRIAL_SHAPE)
+def _many_rows(n: int = _TRIAL_ROWS) -> tuple[Tensor, Tensor]:
+    """n rows and a weight (out, in) for a trial of many."""
+    return _sample(n, _TRIAL_SHAPE[1]), _sample(*_TRIAL_SHAPE)
 
 
 def _seconds(kernel: Callable[..., object], arguments: tuple[Any, ...]) -> float:
