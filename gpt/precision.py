@@ -43,7 +43,10 @@ class Float32Linear(nn.Linear):
 
 
 class PackedLinear(nn.Module):
-    """A Linear layer whose weights are bfloat16 numbers, or int8 ones with a scale for each output feature."""
+    """A Linear layer whose weights are bfloat16 numbers, or int8 ones with a scale for each output feature.
+
+    Inputs are rounded to bfloat16 or, beside int8 weights, as `kernels.to_steps` rounds them.
+    """
 
     weight: Tensor
     scale: Tensor | None
