@@ -79,14 +79,16 @@ def test_a_single_logit_that_is_not_finite_is_found(n, number):
         assert not logits.all_finite(damaged)
 
 
-def test_sums_do_not_depend_on_the_number_of_threads():
+def test_compiled_sums_do_not_depend_on_the_number_of_threads(way):
+    if way == "torch":
+        pytest.skip("torch adds up in pieces as many as its threads")
     numbers = torch.randn(50_257)
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
         alone = logits.softmax_sums(numbers)
         torch.set_num_threads(3)
-        assert logits.softmax_sums(numbers) == pytest.approx(alone, rel=1e-15)
+        assert logits.softmax_sums(numbers) == alone
     finally:
         torch.set_num_threads(threads)
 
