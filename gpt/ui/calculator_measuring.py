@@ -15,10 +15,10 @@ from ..measurement import Measurement, Progress, measure
 from ..workload import Workload
 from .calculator_controls import settings_from
 from .calculator_tables import comparison_table, measured_caption
+from .ongoing import Ongoing, stop_button, stop_when_clicked
 from .shared import problem
 
-# Sessions of visitors who have pressed Stop, until their measurement has seen it.
-_stopping: set[str | None] = set()
+_ONGOING = Ongoing()
 
 
 @dataclass(frozen=True)
@@ -51,34 +51,26 @@ def wire_measuring(measuring: Measuring, settings: list[Any]) -> None:
     measuring.start.click(
         _measure, settings, outputs, concurrency_id="measure", concurrency_limit=None, api_visibility="private"
     )
-    measuring.stop.click(_stop, None, None, api_visibility="private")
+    stop_when_clicked(measuring.stop, _ONGOING)
 
 
 def _measure(request: gr.Request, *settings: Any) -> Iterator[list[Any]]:
     """Progress while the other process works, then its findings beside the estimate."""
-    visitor = request.session_hash
     buttons: list[Any] = _buttons(running=True)
     try:
         config, workload = settings_from(*settings)
-        with closing(measure(config, workload)) as steps:
+        with _ONGOING.begin(request) as stopped, closing(measure(config, workload)) as steps:
             for step in steps:
-                if visitor in _stopping:
+                if stopped.is_set():
                     yield [*_buttons(running=False), _said("Stopped."), gr.skip()]
                     return
                 if isinstance(step, Measurement):
                     yield [*_buttons(running=False), "", _findings(config, workload, step)]
                 else:
                     yield [*buttons, _progress(step), gr.skip()]
-                    buttons = [gr.skip(), gr.skip()]  # drawn anew, a button would miss the click that is on its way
+                    buttons = [gr.skip(), gr.skip()]
     except (ValueError, RuntimeError) as error:
         yield [*_buttons(running=False), problem(str(error)), gr.skip()]
-    finally:
-        _stopping.discard(visitor)
-
-
-def _stop(request: gr.Request) -> None:
-    # Gradio's own `cancels` now and then ends in an error shown to the visitor.
-    _stopping.add(request.session_hash)
 
 
 def _findings(config: GPTConfig, workload: Workload, found: Measurement) -> str:
@@ -96,4 +88,4 @@ def _said(text: str, bar: str = "") -> str:
 
 
 def _buttons(running: bool) -> list[Any]:
-    return [gr.update(visible=not running), gr.update(visible=running)]
+    return [gr.update(visible=not running), stop_button(running)]

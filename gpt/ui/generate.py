@@ -3,17 +3,21 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
+from threading import Event
 from time import monotonic
 from typing import Any
 
 import gradio as gr
 
 from ..generation import Run
+from ..library import Library
 from ..sampling import Sampling
 from ..tokenizer import StreamDecoder, Tokenizer
 from ..weights import WeightsError
+from .loading import loading
 from .numbers import percent
-from .runs import finish_reason, finished, grow, new_run, settings_from
+from .ongoing import stop_button, stop_when_clicked
+from .runs import finish_reason, finished, grow, new_run, prompt_ids, settings_from
 from .shared import MODEL_EVENT, Page, intro, problem
 from .strip import probability_legend, strip_token, strip_value, token_strip
 
@@ -53,18 +57,17 @@ class Controls:
 
 @dataclass(frozen=True)
 class Generating:
-    """The controls and strip of the tab, what starts a run (a function, inputs and outputs), and that event."""
+    """The controls and strip of the tab, and what starts a run: a function, its inputs and outputs."""
 
     controls: Controls
     strip: gr.HTML
     fn: Callable[..., Any]
     inputs: list[Any]
     outputs: list[Any]
-    running: Any
 
 
 def build(page: Page) -> Generating:
-    """Lay the tab out and wire all but Stop."""
+    """Lay the tab out and wire it."""
     intro(
         "Type a beginning and watch the model continue it one token at a time; the deeper the blue, the more "
         "probable the token was. Click a token to see what else it could have been.",
@@ -83,6 +86,7 @@ def build(page: Page) -> Generating:
             controls = Controls(prompt, *_settings())
 
     def stream(
+        request: gr.Request,
         reference: str,
         prompt: str,
         length: float,
@@ -93,53 +97,38 @@ def build(page: Page) -> Generating:
         greedy: bool,
     ) -> Iterator[tuple[Any, ...]]:
         try:
-            if not page.library.is_loaded(reference):
-                yield gr.skip(), gr.skip(), gr.skip(), _said("Loading the model …"), *_buttons(running=True)
             sampling = Sampling(0.0 if greedy else temperature, int(top_k), top_p)
-            run = new_run(page.library, reference, prompt, settings_from(length, sampling, seed))
-            yield from _drawn(run, grow(page.library, run))
-        except (ValueError, WeightsError) as error:
-            yield gr.skip(), gr.skip(), gr.skip(), problem(str(error)), *_buttons(running=False)
+            settings = settings_from(length, sampling, seed)
+            prompt_ids(prompt)  # refused here, it neither ends what is growing nor waits for a model
+        except ValueError as error:
+            yield _news(problem(str(error)), gr.skip(), gr.skip())
+            return
+        with page.ongoing.begin(request) as stopped:
+            try:
+                yield from _waiting(page.library, reference, stopped)
+                if stopped.is_set():
+                    yield _news(_said("Stopped before the first token."), *_buttons(running=False))
+                else:
+                    run = new_run(page.library, reference, prompt, settings)
+                    yield from _drawn(run, grow(page.library, run), stopped)
+            except (ValueError, WeightsError) as error:
+                yield _news(problem(str(error)), *_buttons(running=False))
 
     outputs = [page.run, strip, text, status, start, stop]
     inputs = [page.model, *controls.all()]
-    running = gr.on([start.click, controls.prompt.submit], stream, inputs, outputs, **MODEL_EVENT)
-    return Generating(controls, strip, stream, inputs, outputs, running)
-
-
-def one_run_at_a_time(page: Page, generating: Generating, first_run: Any) -> None:
-    """Make Stop, and whatever starts another run, end those that are growing; what they have shown stays."""
-    _, strip, text, status, start, stop = generating.outputs
-    here = [generating.running, first_run]
-    elsewhere = [running.event for running in page.running]
-
-    def stopped(run: Run | None) -> tuple[Any, ...]:
-        said = gr.skip() if run and finished(run) else _said(f"{_length(run)}, stopped.")
-        return *_redrawn(run), said, *_buttons(running=False)
-
-    def end(trigger: Callable[..., Any], events: list[Any]) -> None:
-        trigger(None, cancels=events, api_visibility="private").then(
-            stopped,
-            [page.run],
-            [strip, text, status, start, stop],
-            api_visibility="private",
-        )
-
-    end(stop.click, here + elsewhere)
-    for running in page.running:
-        end(running.trigger, [event for event in here + elsewhere if event is not running.event])
-    if elsewhere:
-        gr.on([start.click, generating.controls.prompt.submit], None, cancels=elsewhere, api_visibility="private")
+    gr.on([start.click, controls.prompt.submit], stream, inputs, outputs, **MODEL_EVENT)
+    stop_when_clicked(stop, page.ongoing)
+    return Generating(controls, strip, stream, inputs, outputs)
 
 
 def redraw_when_opened(page: Page, generating: Generating) -> None:
     """Another tab may have made the run that is shown: draw it again when this tab comes back."""
     _, strip, text, *_ = generating.outputs
-    page.when_opened(KEY, _redrawn, [page.run], [strip, text])
 
+    def redrawn(run: Run | None) -> tuple[Any, Any]:
+        return (gr.skip(), gr.skip()) if run is None else (run_strip(run), _text(run))
 
-def _redrawn(run: Run | None) -> tuple[Any, Any]:
-    return (gr.skip(), gr.skip()) if run is None else (run_strip(run), _text(run))
+    page.when_opened(KEY, redrawn, [page.run], [strip, text])
 
 
 def _asking() -> tuple[gr.Textbox, gr.Button, gr.Button]:
@@ -185,20 +174,41 @@ def run_strip(run: Run, opened: int | None = None) -> dict:
     return strip_value([*prompt, *new], "prompt and generated tokens", opened)
 
 
-def _drawn(empty: Run, runs: Iterator[Run]) -> Iterator[tuple[Any, ...]]:
+def _waiting(library: Library, reference: str, stopped: Event) -> Iterator[tuple[Any, ...]]:
+    """What the page shows while the model of a run is not there yet."""
+    if library.is_loaded(reference):
+        return
+    buttons = _buttons(running=True)
+    for said in loading(library, reference):
+        if stopped.is_set():
+            return
+        yield _news(_said(said), *buttons)
+        buttons = gr.skip(), gr.skip()
+
+
+def _drawn(empty: Run, runs: Iterator[Run], stopped: Event) -> Iterator[tuple[Any, ...]]:
     """What the page shows of a growing run, at a rate the eye can follow, and how it ended."""
     shown = monotonic()
-    run, started, shown_steps = empty, shown, 0
+    run, started = empty, shown
+    buttons = _buttons(running=True)
     for run in runs:
         now = monotonic()
-        if shown_steps and now - shown < _REDRAW_SECONDS:
+        if stopped.is_set():
+            break
+        if len(run.steps) > 1 and now - shown < _REDRAW_SECONDS:
             continue
-        shown, shown_steps = now, len(run.steps)
-        yield run, run_strip(run), _text(run), _said(f"{_length(run)} …"), *_buttons(running=True)
-    rate = len(run.steps) / max(monotonic() - started, 1e-9)
+        shown = now
+        yield run, run_strip(run), _text(run), _said(f"{_length(run)} …"), *buttons
+        buttons = gr.skip(), gr.skip()
+    yield run, run_strip(run), _text(run), _ending(run, monotonic() - started), *_buttons(running=False)
+
+
+def _ending(run: Run, seconds: float) -> str:
+    if not finished(run):
+        return _said(f"{_length(run)}, stopped.")
     ending = "the model ended the text" if finish_reason(run) == "eos" else "length reached"
-    said = f'{_length(run)}, {ending}. <span class="measured">{rate:,.1f} tokens/s</span>'
-    yield run, run_strip(run), _text(run), _said(said, safe=True), *_buttons(running=False)
+    rate = len(run.steps) / max(seconds, 1e-9)
+    return _said(f'{_length(run)}, {ending}. <span class="measured">{rate:,.1f} tokens/s</span>', safe=True)
 
 
 def _text(run: Run) -> str:
@@ -206,8 +216,13 @@ def _text(run: Run) -> str:
     return "".join(map(decoder.push, run.ids))
 
 
-def _length(run: Run | None) -> str:
-    count = 0 if run is None else len(run.steps)
+def _news(said: str, start: dict, stop: dict) -> tuple[Any, ...]:
+    """What is said, and the two buttons; run, strip and text stay as they are."""
+    return gr.skip(), gr.skip(), gr.skip(), said, start, stop
+
+
+def _length(run: Run) -> str:
+    count = len(run.steps)
     return f"{count} new token{'' if count == 1 else 's'}"
 
 
@@ -216,4 +231,4 @@ def _said(text: str, safe: bool = False) -> str:
 
 
 def _buttons(running: bool) -> tuple[dict, dict]:
-    return gr.update(visible=not running), gr.update(visible=running)
+    return gr.update(visible=not running), stop_button(running)

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from html import escape
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Any
 
 import gradio as gr
@@ -11,6 +9,7 @@ import gradio as gr
 from ..library import CHAPTER_SEED, UNTRAINED, Library, LoadedModel, Reference
 from ..precision import PRECISIONS
 from ..weights import WeightsError
+from .loading import loading
 from .numbers import exact_size
 from .shared import problem
 
@@ -54,7 +53,7 @@ def build(library: Library, model: gr.State) -> gr.HTML:
             Reference(name or "", chosen_precision, CHAPTER_SEED if chosen_seed is None else int(chosen_seed))
         )
         try:
-            for said in _loading(library, reference):
+            for said in loading(library, reference):
                 yield gr.skip(), _line(said), problem("")
             loaded = library.get(reference)
             yield loaded.reference, loaded_text(loaded), problem("")
@@ -94,32 +93,6 @@ def loaded_text(loaded: LoadedModel) -> str:
         *map(escape, loaded.model.notes),
     ]
     return _line(" · ".join(parts), safe=True)
-
-
-def _loading(library: Library, reference: str) -> Iterator[str]:
-    """What to say while a model loads in another thread, until it is there. Raises what the load raised."""
-    said: SimpleQueue[str] = SimpleQueue()
-    failed: list[Exception] = []
-
-    def load() -> None:
-        try:
-            library.get(reference, said.put)
-        except Exception as error:
-            failed.append(error)
-
-    thread = Thread(target=load, daemon=True)
-    thread.start()
-    yield "Loading the model …"
-    while thread.is_alive():
-        try:
-            message = said.get(timeout=0.2)
-            while not said.empty():
-                message = said.get()
-            yield message
-        except Empty:
-            continue
-    if failed:
-        raise failed[0]
 
 
 def _choices(library: Library) -> list[tuple[str, str]]:

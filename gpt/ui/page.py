@@ -50,7 +50,6 @@ def build_page(library: Library) -> gr.Blocks:
         blocks.load(show_default, None, [loaded_line], api_visibility="private")
         ready = blocks.load(controls_from, None, [tabs, *generating.controls.all()], api_visibility="private")
         ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
-        generate.one_run_at_a_time(page, generating, ran)
         for opened in page.opened:
             ran.then(selected_tab(opened), opened.inputs, opened.outputs, **MODEL_EVENT)
         _report_progress_to(unseen, blocks)

@@ -5,6 +5,7 @@ A run keeps its final hidden vectors, so all of this but growing a branch is don
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from threading import Event
 from time import monotonic
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..tokenizer import END_OF_TEXT_ID, VOCAB_SIZE, Tokenizer
 from ..weights import WeightsError
 from . import probabilities_words as words
 from .export import csv_file, json_file, save_button
+from .ongoing import stop_button, stop_when_clicked
 from .probabilities_drawing import (
     Updates,
     answer,
@@ -34,7 +36,7 @@ from .probabilities_layout import Parts, Seen, View, lay_out
 from .probabilities_opened import open_token, token_scores, valid_position
 from .probabilities_table import COLUMNS, step_rows
 from .runs import finished, prompt_ids
-from .shared import MODEL_EVENT, Page, Running, intro
+from .shared import MODEL_EVENT, Page, intro
 
 KEY = "probabilities"
 LABEL = "Probabilities"
@@ -127,7 +129,7 @@ def _wire_reshaping(page: Page, parts: Parts, seen: list[Any]) -> None:
 def _wire_branching(page: Page, parts: Parts, seen: list[Any]) -> None:
     everything = [page.run, page.position, *parts.all()]
 
-    def take(*inputs: Any) -> Iterator[Updates]:
+    def take(request: gr.Request, *inputs: Any) -> Iterator[Updates]:
         now = Seen(*inputs)
         try:
             parent = now.looked_at
@@ -135,24 +137,22 @@ def _wire_branching(page: Page, parts: Parts, seen: list[Any]) -> None:
             if now.view.chosen is None:
                 return
             model = page.library.get(parent.model_name).model
-            runs = branch(model, _TOKENIZER, parent, position, now.view.chosen, END_OF_TEXT_ID)
-            yield from _growing(page, parts, replace(now, position=position), runs)
+            with page.ongoing.begin(request) as stopped:
+                runs = branch(model, _TOKENIZER, parent, position, now.view.chosen, END_OF_TEXT_ID)
+                yield from _growing(page, parts, replace(now, position=position), runs, stopped)
         except (ValueError, WeightsError) as error:
-            yield {parts.trouble: sentence(error), parts.stop: gr.update(visible=False)}
+            yield {parts.trouble: sentence(error), parts.stop: stop_button(running=False)}
 
-    def go_back(*inputs: Any) -> Updates:
+    def go_back(request: gr.Request, *inputs: Any) -> Updates:
+        page.ongoing.end(request)
         now = Seen(*inputs)
         run = now.run and (now.run.parent or now.run)
         view = replace(now.view, original=False, chosen=None)
         return {page.run: run} | draw_all(page, parts, replace(now, run=run, view=view), figure=True)
 
-    def stopped(*inputs: Any) -> Updates:
-        return draw_all(page, parts, Seen(*inputs), figure=True)
-
-    taking = parts.take.click(take, seen, everything, **MODEL_EVENT)
-    page.running.append(Running(parts.take.click, taking))
-    parts.stop.click(stopped, seen, everything, cancels=[taking], **_EVENT)
-    parts.back.click(go_back, seen, everything, cancels=[taking], **_EVENT)
+    parts.take.click(take, seen, everything, **MODEL_EVENT)
+    stop_when_clicked(parts.stop, page.ongoing)
+    parts.back.click(go_back, seen, everything, **_EVENT)
 
 
 def _wire_running(page: Page, parts: Parts) -> None:
@@ -174,8 +174,7 @@ def _wire_running(page: Page, parts: Parts) -> None:
         [*outputs, parts.clock, parts.view, parts.again_trouble],
         **_EVENT,
     )
-    running = prepared.then(page.generating.fn, page.generating.inputs, page.generating.outputs, **MODEL_EVENT)
-    page.running.append(Running(parts.again.click, running))
+    prepared.then(page.generating.fn, page.generating.inputs, page.generating.outputs, **MODEL_EVENT)
 
 
 def _wire_saving(page: Page, parts: Parts, seen: list[Any]) -> None:
@@ -198,15 +197,20 @@ def _wire_saving(page: Page, parts: Parts, seen: list[Any]) -> None:
         save_button("Run as JSON", "save-run", run, seen)
 
 
-def _growing(page: Page, parts: Parts, now: Seen, runs: Iterator[Run]) -> Iterator[Updates]:
+def _growing(page: Page, parts: Parts, now: Seen, runs: Iterator[Run], stopped: Event) -> Iterator[Updates]:
     """What is shown of a branch while it grows, at a rate the eye can follow."""
     view = replace(now.view, original=False, chosen=None)
     shown_at = 0.0
     for run in runs:
         now = replace(now, run=run, view=view)
+        if stopped.is_set():
+            break
         if monotonic() - shown_at < _REDRAW_SECONDS:
             continue
-        drawn = draw_branch(page, parts, now) if shown_at else draw_roads(page, parts, now)
+        if shown_at:
+            drawn = draw_branch(page, parts, now)
+        else:
+            drawn = draw_roads(page, parts, now) | {parts.stop: stop_button(running=True)}
         shown_at = monotonic()
-        yield {page.run: run, parts.stop: gr.update(visible=True)} | drawn
+        yield {page.run: run} | drawn
     yield {page.run: now.run} | draw_all(page, parts, now, figure=True)

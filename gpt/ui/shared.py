@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from gradio.components.plot import PlotData
 
 from ..library import Library
+from .ongoing import Ongoing
 
 if TYPE_CHECKING:
     from .generate import Generating
@@ -31,14 +32,6 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Running:
-    """An event outside the Generate tab that writes page.run as it grows, and what triggers it."""
-
-    trigger: Callable[..., Any]
-    event: Any
-
-
-@dataclass(frozen=True)
 class Page:
     """Handed to every tab's `build`. The states belong to the visitor, the library to everybody."""
 
@@ -48,7 +41,7 @@ class Page:
     position: gr.State  # int | None: which token of run.ids is opened
     generating: "Generating | None" = None  # the Generate tab, for all tabs built after it
     opened: list[Opened] = field(default_factory=list)
-    running: list[Running] = field(default_factory=list)  # only one run grows at a time
+    ongoing: Ongoing = field(default_factory=Ongoing)  # runs and branches: only one grows at a time
 
     def when_opened(
         self,

@@ -195,6 +195,66 @@ def test_another_prompt_runs_from_here_with_the_sliders_settings(open_page):
     assert strip(page, "run-strip")[0] == "Hello"
 
 
+# Runs in the page: from here, the branch would have grown before a click arrived.
+CLICK_EARLY = """async (button) => {
+  const limit = performance.now() + 60000;
+  const until = async (ready) => {
+    while (!ready()) {
+      if (performance.now() > limit) throw new Error('the branch came all at once, or never');
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  };
+  document.querySelector('#take').click();
+  await until(() => document.querySelector('#stop-branch'));
+  document.querySelector(button).click();
+}"""
+
+
+def grown_branch(open_page, address: str, click: str) -> tuple[Page, list[str]]:
+    """A page with a long run, whose branch was ended by a click as soon as it grew; and the tokens of that run."""
+    page = open_page("?tab=probabilities&length=100&prompt=Hello&top_k=0&top_p=0.99", address=address)
+    expect(page.locator("#probabilities-strip .token")).to_have_count(1 + 100, timeout=60_000)
+    original = strip(page)
+    page.locator("#probabilities-strip .token").nth(6).click()
+    expect(page.locator("#opened-token")).to_contain_text("Token 7")
+    page.locator("#candidates tr:not(.chosen) .candidate").first.click()
+    expect(page.locator("#take")).to_be_enabled()
+    page.evaluate(CLICK_EARLY, click)
+    return page, original
+
+
+def test_a_branch_that_is_stopped_stays_as_it_is(open_page, bundled_app):
+    page, _ = grown_branch(open_page, bundled_app, "#stop-branch")
+    expect(page.locator("#stop-branch")).to_be_hidden()
+    count = page.locator("#branch-strip .token").count()
+    assert 7 <= count < 1 + 100
+    page.wait_for_timeout(500)
+    assert page.locator("#branch-strip .token").count() == count
+
+
+def test_back_while_a_branch_grows_shows_the_original_for_good(open_page, bundled_app):
+    page, original = grown_branch(open_page, bundled_app, "#back")
+    expect(page.locator("#branch-strip")).to_be_hidden()
+    page.wait_for_timeout(500)
+    expect(page.locator("#branch-strip")).to_be_hidden()
+    expect(page.locator("#stop-branch")).to_be_hidden()
+    assert strip(page) == original
+
+
+def test_a_branch_ends_the_run_that_grows_on_generate(open_page, bundled_app):
+    page = open_page("?length=500&prompt=Hello&top_k=0&top_p=0.99", address=bundled_app)
+    page.evaluate(OPEN_EARLY)
+    page.locator("#probabilities-strip .token").nth(6).click()
+    expect(page.locator("#opened-token")).to_contain_text("Token 7")
+    page.locator("#candidates tr:not(.chosen) .candidate").first.click()
+    page.locator("#take").click()
+    expect(page.locator("#branch-strip")).to_be_visible()
+    page.get_by_role("tab", name="Generate").click()
+    expect(page.locator("#run-status")).to_contain_text("stopped")
+    expect(page.locator("#generate")).to_be_visible()
+    expect(page.locator("#stop")).to_be_hidden()
+
+
 # Runs in the page, which would notice the first tokens too late from outside: lengths of the strip as it grows.
 OPEN_EARLY = """async () => {
   const count = (strip) => document.querySelectorAll(`#${strip} .token`).length;
