@@ -19,7 +19,7 @@ from .numbers import percent
 from .ongoing import stop_button, stop_when_clicked
 from .runs import finish_reason, finished, grow, new_run, prompt_ids, settings_from
 from .shared import MODEL_EVENT, Page, intro, problem
-from .strip import probability_legend, strip_token, strip_value, token_strip
+from .strip import probability_legend, strip_html, strip_token, token_strip
 
 KEY = "generate"
 LABEL = "Generate"
@@ -164,14 +164,14 @@ def _settings() -> tuple[Any, ...]:
     return length, temperature, top_k, top_p, seed, greedy
 
 
-def run_strip(run: Run, opened: int | None = None) -> dict:
+def run_strip(run: Run) -> str:
     """The strip of a run: prompt tokens plain, generated ones coloured by probability."""
     prompt = [strip_token(token_id, "prompt") for token_id in run.prompt_ids]
     new = [
         strip_token(step.token_id, f"{percent(step.probability)}, rank {step.rank:,}", step.probability, "new")
         for step in run.steps
     ]
-    return strip_value([*prompt, *new], "prompt and generated tokens", opened)
+    return strip_html([*prompt, *new])
 
 
 def _waiting(library: Library, reference: str, stopped: Event) -> Iterator[tuple[Any, ...]]:
@@ -188,17 +188,15 @@ def _waiting(library: Library, reference: str, stopped: Event) -> Iterator[tuple
 
 def _drawn(empty: Run, runs: Iterator[Run], stopped: Event) -> Iterator[tuple[Any, ...]]:
     """What the page shows of a growing run, at a rate the eye can follow, and how it ended."""
-    shown = monotonic()
-    run, started = empty, shown
+    run, started, drawn_at = empty, monotonic(), 0.0
     buttons = _buttons(running=True)
     for run in runs:
-        now = monotonic()
         if stopped.is_set():
             break
-        if len(run.steps) > 1 and now - shown < _REDRAW_SECONDS:
+        if monotonic() - drawn_at < _REDRAW_SECONDS:
             continue
-        shown = now
         yield run, run_strip(run), _text(run), _said(f"{_length(run)} …"), *buttons
+        drawn_at = monotonic()  # once it is done, or a slow redraw would leave time for a single token
         buttons = gr.skip(), gr.skip()
     yield run, run_strip(run), _text(run), _ending(run, monotonic() - started), *_buttons(running=False)
 

@@ -211,6 +211,6 @@ def _growing(page: Page, parts: Parts, now: Seen, runs: Iterator[Run], stopped: 
             drawn = draw_branch(page, parts, now)
         else:
             drawn = draw_roads(page, parts, now) | {parts.stop: stop_button(running=True)}
-        shown_at = monotonic()
         yield {page.run: run} | drawn
+        shown_at = monotonic()
     yield {page.run: now.run} | draw_all(page, parts, now, figure=True)

@@ -83,7 +83,7 @@ def draw_roads(page: Page, parts: Parts, now: Seen) -> Updates:
         parts.back: words.BACK if parent is None or parent.parent is None else words.BACK_ONE,
     }
     if parent is None or run.parted_at is None:
-        return drawn | {parts.strip: words.strip(run, scores, opened, "prompt and new tokens")}
+        return drawn | {parts.strip: words.strip(run, scores, opened)}
     original = token_scores(page.library, parent)
     heading = words.road(parent, original, run.parted_at, "original")
     return (
@@ -91,7 +91,7 @@ def draw_roads(page: Page, parts: Parts, now: Seen) -> Updates:
         | drawn
         | {
             parts.heading: gr.update(value=heading, visible=True),
-            parts.strip: words.strip(parent, original, opened if now.view.original else None, "original"),
+            parts.strip: words.strip(parent, original, opened if now.view.original else None),
         }
     )
 
@@ -105,7 +105,7 @@ def draw_branch(page: Page, parts: Parts, now: Seen) -> Updates:
     opened = None if now.view.original else valid_position(run, now.position)
     return {
         parts.branch_heading: words.road(run, scores, run.parted_at, "branch"),
-        parts.branch_strip: words.strip(run, scores, opened, "branch"),
+        parts.branch_strip: words.strip(run, scores, opened),
     }
 
 

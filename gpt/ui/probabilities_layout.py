@@ -124,7 +124,7 @@ def _roads() -> dict[str, Any]:
             made["strip"] = token_strip("probabilities-strip")
         with gr.Column(min_width=320, visible=False) as made["branch_column"]:
             made["branch_heading"] = gr.HTML()
-            made["branch_strip"] = token_strip("branch-strip")
+            made["branch_strip"] = token_strip("branch-strip", "tokens of the branch")
             with gr.Row():
                 made["back"] = gr.Button("Back to the original", size="sm", elem_id="back")
                 made["stop"] = gr.Button("Stop", size="sm", variant="stop", visible=False, elem_id="stop-branch")

@@ -13,7 +13,7 @@ from .numbers import fine_percent
 from .probabilities_figures import Road
 from .probabilities_opened import Opened
 from .probabilities_table import after_settings
-from .strip import probability_legend, strip_token, strip_value
+from .strip import probability_legend, strip_html, strip_token
 
 _TOKENIZER = Tokenizer()
 
@@ -24,7 +24,7 @@ NO_RUN = '<p class="status" role="status">No run yet: its tokens appear here as 
 Scores = Sequence[Scored | None]  # of every token of a run
 
 
-def strip(run: Run, scores: Scores, opened: int | None, label: str) -> dict:
+def strip(run: Run, scores: Scores, opened: int | None) -> str:
     """Every token coloured by its probability, prompt tokens with their surprisal."""
     tokens = [
         strip_token(
@@ -35,7 +35,7 @@ def strip(run: Run, scores: Scores, opened: int | None, label: str) -> dict:
         )
         for position, (token_id, scored) in enumerate(zip(run.ids, scores, strict=True))
     ]
-    return strip_value(tokens, label, opened)
+    return strip_html(tokens, opened)
 
 
 def summary(run: Run, scores: Scores, library: Library, reference: str) -> str:

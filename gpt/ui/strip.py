@@ -1,10 +1,13 @@
 """The strip of tokens that several tabs share: every token a button, white space visible, coloured by a number.
 
-A factory around gr.HTML: the page gets structured data, and the escaping is done once, here.
+A factory around gr.HTML whose value is text: of structured data, Gradio's page clones and compares every field of
+every token with each news, which took longer than the model; and a text that grows is sent as what is new.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
 
 import gradio as gr
 
@@ -14,19 +17,8 @@ from .choosing import CHOOSING
 
 _TOKENIZER = Tokenizer()
 
-# One JavaScript expression over the value. Text goes through `escape` before it becomes HTML.
-_TEMPLATE = r"""${(() => {
-  const escape = (text) => String(text).replace(/[&<>"'`]/g, (c) => '&#' + c.charCodeAt(0) + ';');
-  const tokens = (value && value.tokens) || [];
-  const reachable = value && value.opened !== null ? value.opened : 0;
-  const token = (t, i) => '<button type="button" class="token ' + escape(t.kind) +
-    (value.opened === i ? ' opened' : '') + '" data-index="' + i + '" tabindex="' + (i === reachable ? 0 : -1) +
-    '" aria-label="' + escape(t.label) + '" data-tip="' + escape(t.label) + '"' +
-    (t.style ? ' style="' + escape(t.style) + '"' : '') + '>' +
-    escape(t.text) + '</button>' + (t.text.endsWith('⏎') ? '<br>' : '');
-  return '<div class="strip" role="group" aria-label="' + escape(value ? value.label : '') + '">' +
-    tokens.map(token).join('') + '</div>';
-})()}"""
+# A strip that grows is drawn again and again, and most of its tokens are those of the last time.
+_REMEMBERED = 2**13
 
 _EVENTS = (
     CHOOSING
@@ -55,17 +47,18 @@ class StripToken:
     style: str = ""  # CSS variables with its colours in light and dark
 
 
-def token_strip(elem_id: str) -> gr.HTML:
+def token_strip(elem_id: str, label: str = "tokens of the run") -> gr.HTML:
     """An empty strip; its `select` event carries the index of the chosen token."""
     return gr.HTML(
-        value=strip_value([], "tokens"),
-        html_template=_TEMPLATE,
+        value="",
+        html_template=f'<div class="strip" role="group" aria-label="{escape(label)}">${{value}}</div>',
         js_on_load=_EVENTS,
         elem_id=elem_id,
         elem_classes=["token-strip"],
     )
 
 
+@lru_cache(_REMEMBERED)
 def strip_token(token_id: int, said: str = "", probability: float | None = None, kind: str = "prompt") -> StripToken:
     """A token by its id, coloured when a probability is given; `said` is added to its label."""
     text = _TOKENIZER.visible(token_id)
@@ -81,9 +74,21 @@ def scaled_style(probability: float) -> str:
     return f"--light:{light};--on-light:{text_colour(light)};--dark:{dark};--on-dark:{text_colour(dark)}"
 
 
-def strip_value(tokens: Sequence[StripToken], label: str, opened: int | None = None) -> dict:
-    """What a `token_strip` shows; `opened` is the index of the marked token."""
-    return {"tokens": [asdict(token) for token in tokens], "label": label, "opened": opened}
+def strip_html(tokens: Sequence[StripToken], opened: int | None = None) -> str:
+    """What a `token_strip` shows; `opened` is the index of the marked token, which the Tab key reaches."""
+    reachable = opened or 0
+    return "".join(_button(token, i, i == opened, i == reachable) for i, token in enumerate(tokens))
+
+
+@lru_cache(_REMEMBERED)
+def _button(token: StripToken, index: int, is_opened: bool, is_reachable: bool) -> str:
+    kind = f"{token.kind} opened" if is_opened else token.kind
+    style = f' style="{escape(token.style)}"' if token.style else ""
+    return (
+        f'<button type="button" class="token {kind}" data-index="{index}" tabindex="{0 if is_reachable else -1}" '
+        f'aria-label="{escape(token.label)}"{style}>{escape(token.text)}</button>'
+        f"{'<br>' if token.text.endswith('⏎') else ''}"
+    )
 
 
 def probability_legend(said: str = "probability when it was chosen") -> str:

@@ -16,7 +16,7 @@ from ..model import GPTModel
 from ..norm_experiments import without_norms
 from ..tracing import Trace, Window, trace_window, window_around
 from .numbers import percent
-from .strip import StripToken, strip_token, strip_value
+from .strip import StripToken, strip_html, strip_token
 
 # What a tab says before there is a run.
 NO_RUN = '<p class="status">The first text is not there yet: wait for it, or press Generate on the first tab.</p>'
@@ -82,7 +82,7 @@ def _bytes(trace: Trace) -> int:
     return norms + sum(2 * block.keys.nbytes + block.queries.nbytes for block in trace.blocks)
 
 
-def traced_strip(run: Run, traced: Traced, looks_at: Sequence[float] = ()) -> dict:
+def traced_strip(run: Run, traced: Traced, looks_at: Sequence[float] = ()) -> str:
     """The strip of a whole run with the opened token marked and the tokens outside the window faint.
 
     looks_at are the shares of the opened token's attention, from the first token read on; they colour the strip.
@@ -92,7 +92,7 @@ def traced_strip(run: Run, traced: Traced, looks_at: Sequence[float] = ()) -> di
         _strip_token(token_id, index + 1, _kind(run, traced.window, index), weights.get(index))
         for index, token_id in enumerate(run.ids)
     ]
-    return strip_value(tokens, "tokens of the run: choose one to open", traced.window.start + traced.token)
+    return strip_html(tokens, traced.window.start + traced.token)
 
 
 def traced_text(run: Run, traced: Traced) -> str:
