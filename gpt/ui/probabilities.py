@@ -213,4 +213,5 @@ def _growing(page: Page, parts: Parts, now: Seen, runs: Iterator[Run], stopped: 
             drawn = draw_roads(page, parts, now) | {parts.stop: stop_button(running=True)}
         yield {page.run: run} | drawn
         shown_at = monotonic()
-    yield {page.run: now.run} | draw_all(page, parts, now, figure=True)
+    ended = {page.run: now.run, parts.stop: stop_button(running=False)}
+    yield ended | draw_all(page, parts, now, figure=True)

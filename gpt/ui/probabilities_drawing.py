@@ -11,7 +11,6 @@ from ..generation import Run
 from ..tokenizer import Tokenizer
 from ..weights import WeightsError
 from . import probabilities_words as words
-from .ongoing import stop_button
 from .probabilities_figures import over_the_run
 from .probabilities_formula import formula
 from .probabilities_layout import Parts, Seen
@@ -53,7 +52,7 @@ def draw_all(page: Page, parts: Parts, now: Seen, figure: bool) -> Updates:
         growing = now.run is not None and not finished(now.run)
         view = replace(now.view, drawn=hash(now.run), drawn_at=monotonic())
         drawn = draw_roads(page, parts, now) | draw_step(page, parts, now)
-        state = {parts.view: view, parts.clock: gr.Timer(active=growing), parts.stop: stop_button(running=False)}
+        state = {parts.view: view, parts.clock: gr.Timer(active=growing)}
         return drawn | (draw_figure(page, parts, now) if figure else {}) | state
 
     return answer(parts, draw)

@@ -2,6 +2,8 @@
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.in_page import in_page
+
 
 def finished(page: Page) -> None:
     """Wait until the run on the page is complete."""
@@ -17,30 +19,18 @@ def test_a_fresh_page_shows_a_finished_run_with_the_default_prompt(open_page):
     expect(page.locator("#loaded")).to_contain_text("parameters")
 
 
-# Runs in the page: from here, the small model would have finished before a click arrived.
-STOP_EARLY = """async () => {
-  const count = () => document.querySelectorAll('#run-strip .token.new').length;
-  const limit = performance.now() + 60000;
-  const until = async (ready) => {
-    while (!ready()) {
-      if (performance.now() > limit) throw new Error('the tokens came all at once, or never');
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  };
-  const seen = [];
-  await until(() => {
-    if (document.querySelector('#stop') && seen.at(-1) !== count()) seen.push(count());
-    return seen.length >= 3;
-  });
-  document.querySelector('#stop').click();
-  return seen;
-}"""
-
-
 def test_tokens_arrive_one_after_the_other_and_stop_keeps_what_there_is(open_page, bundled_app):
     slowest = "?length=500&prompt=Hello&top_k=0&top_p=0.99"  # a random model would be through with them in no time
     page = open_page(slowest, address=bundled_app)
-    seen = page.evaluate(STOP_EARLY)
+    seen = in_page(
+        page,
+        """
+        await until(() => find('#stop'));
+        const seen = await lengths('#run-strip .token.new');
+        find('#stop').click();
+        return seen;
+        """,
+    )
     assert seen == sorted(seen)
     expect(page.locator("#run-status")).to_contain_text("stopped")
     count = page.locator("#run-strip .token.new").count()

@@ -7,6 +7,8 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.in_page import in_page
+
 TAB = "?tab=probabilities&length=8"
 N_PROMPT = 4  # tokens of the default prompt
 
@@ -195,36 +197,22 @@ def test_another_prompt_runs_from_here_with_the_sliders_settings(open_page):
     assert strip(page, "run-strip")[0] == "Hello"
 
 
-# Runs in the page: from here, the branch would have grown before a click arrived.
-CLICK_EARLY = """async (button) => {
-  const limit = performance.now() + 60000;
-  const until = async (ready) => {
-    while (!ready()) {
-      if (performance.now() > limit) throw new Error('the branch came all at once, or never');
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  };
-  document.querySelector('#take').click();
-  await until(() => document.querySelector('#stop-branch'));
-  document.querySelector(button).click();
-}"""
-
-
-def grown_branch(open_page, address: str, click: str) -> tuple[Page, list[str]]:
-    """A page with a long run, whose branch was ended by a click as soon as it grew; and the tokens of that run."""
-    page = open_page("?tab=probabilities&length=100&prompt=Hello&top_k=0&top_p=0.99", address=address)
-    expect(page.locator("#probabilities-strip .token")).to_have_count(1 + 100, timeout=60_000)
-    original = strip(page)
-    page.locator("#probabilities-strip .token").nth(6).click()
-    expect(page.locator("#opened-token")).to_contain_text("Token 7")
-    page.locator("#candidates tr:not(.chosen) .candidate").first.click()
-    expect(page.locator("#take")).to_be_enabled()
-    page.evaluate(CLICK_EARLY, click)
-    return page, original
+# Token 7 is opened, another one taken instead of it, and the branch stopped as soon as it grows.
+STOP_A_BRANCH = """
+document.querySelectorAll('#probabilities-strip .token')[6].click();
+await until(() => find('#opened-token').textContent.includes('Token 7'));
+find('#candidates tr:not(.chosen) .candidate').click();
+await until(() => !find('#take').disabled);
+find('#take').click();
+await until(() => find('#stop-branch'));
+find('#stop-branch').click();
+"""
 
 
 def test_a_branch_that_is_stopped_stays_as_it_is(open_page, bundled_app):
-    page, _ = grown_branch(open_page, bundled_app, "#stop-branch")
+    page = open_page("?tab=probabilities&length=100&prompt=Hello&top_k=0&top_p=0.99", address=bundled_app)
+    opened(page, 1 + 100)
+    in_page(page, STOP_A_BRANCH)
     expect(page.locator("#stop-branch")).to_be_hidden()
     count = page.locator("#branch-strip .token").count()
     assert 7 <= count < 1 + 100
@@ -232,48 +220,16 @@ def test_a_branch_that_is_stopped_stays_as_it_is(open_page, bundled_app):
     assert page.locator("#branch-strip .token").count() == count
 
 
-def test_back_while_a_branch_grows_shows_the_original_for_good(open_page, bundled_app):
-    page, original = grown_branch(open_page, bundled_app, "#back")
-    expect(page.locator("#branch-strip")).to_be_hidden()
-    page.wait_for_timeout(500)
-    expect(page.locator("#branch-strip")).to_be_hidden()
-    expect(page.locator("#stop-branch")).to_be_hidden()
-    assert strip(page) == original
-
-
-def test_a_branch_ends_the_run_that_grows_on_generate(open_page, bundled_app):
-    page = open_page("?length=500&prompt=Hello&top_k=0&top_p=0.99", address=bundled_app)
-    page.evaluate(OPEN_EARLY)
-    page.locator("#probabilities-strip .token").nth(6).click()
-    expect(page.locator("#opened-token")).to_contain_text("Token 7")
-    page.locator("#candidates tr:not(.chosen) .candidate").first.click()
-    page.locator("#take").click()
-    expect(page.locator("#branch-strip")).to_be_visible()
-    page.get_by_role("tab", name="Generate").click()
-    expect(page.locator("#run-status")).to_contain_text("stopped")
-    expect(page.locator("#generate")).to_be_visible()
-    expect(page.locator("#stop")).to_be_hidden()
-
-
-# Runs in the page, which would notice the first tokens too late from outside: lengths of the strip as it grows.
-OPEN_EARLY = """async () => {
-  const count = (strip) => document.querySelectorAll(`#${strip} .token`).length;
-  const until = async (ready) => { while (!ready()) await new Promise((resolve) => setTimeout(resolve, 2)); };
-  const seen = [];
-  await until(() => count('run-strip') > 5);
-  [...document.querySelectorAll('[role=tab]')].find((tab) => tab.textContent.trim() === 'Probabilities').click();
-  await until(() => {
-    const now = count('probabilities-strip');
-    if (now && seen.at(-1) !== now) seen.push(now);
-    return seen.length >= 3;
-  });
-  return seen;
-}"""
-
-
 def test_the_tab_follows_a_run_that_is_still_growing(open_page):
     page = open_page("?length=500&top_k=0&top_p=0.95")  # the slowest to draw from
-    seen = page.evaluate(OPEN_EARLY)
+    seen = in_page(
+        page,
+        """
+        await until(() => count('#run-strip .token') > 5);
+        openTab('Probabilities');
+        return lengths('#probabilities-strip .token');
+        """,
+    )
     assert seen == sorted(seen)
     assert N_PROMPT < seen[0] < seen[-1] <= N_PROMPT + 500
 
