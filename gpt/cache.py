@@ -25,9 +25,14 @@ class KVCache:
         return self.keys.shape[3]
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write one layer's new keys and values, each (b, h, t, head_dim); return all so far, (b, h, s, head_dim)."""
+        """Write one layer's new keys and values, each (b, h, t, head_dim); return all so far, (b, h, s, head_dim).
+
+        Raises ValueError for more tokens than there is room for.
+        """
         all_keys, all_values = self._layers[layer]
         t = keys.shape[2]
+        if self.length + t > self.capacity:
+            raise ValueError(f"{self.length + t} tokens do not fit: there is room for {self.capacity}.")
         all_keys.narrow(2, self.length, t).copy_(keys)
         all_values.narrow(2, self.length, t).copy_(values)
         s = self.length + t

@@ -1,6 +1,6 @@
 """The decoding loop of section 4.7 as an iterator of steps, with a key-value cache and a seed of its own.
 
-Knows token ids only; text belongs to the tokenizer, and a run's place on the page to the page.
+It knows token ids only. Text belongs to the tokenizer, and what is kept of a generation to `runs`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,24 +9,21 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .cache import KVCache
+from .engine.batch import Client
+from .engine.packed_model import packed_model
+from .engine.rows import head_logits
+from .engine.text_reader import text_reader
 from .model import GPTModel
-from .one_token import one_token_reader
-from .precision import cache_dtype
 from .sampling import Draw, Sampling, TokenTable, draw, token_table
-from .turns import MACHINE
-
-_LARGEST_SEED = 2**63 - 1
-# So many take longer together than one by one: torch's products need more rows to be quick.
-_FEW_TOKENS = 4
+from .seeding import LARGEST_DRAW_SEED, uniform_numbers
 
 
 @dataclass(frozen=True)
 class Step(Draw):
     """One new token, and the final hidden vectors (n, d) of the n tokens read for it.
 
-    The first step reads the prompt, every later one the token before it; the last row chose the token,
-    and the model's output head turns any row back into logits. `forced` marks a token the reader chose.
+    The first step reads the prompt, and every later step the token before it. The token was chosen from the last row.
+    The model's output head computes the logits of any row. `forced` marks a token that a person chose.
     """
 
     hidden: Tensor = field(repr=False, compare=False)
@@ -35,7 +32,7 @@ class Step(Draw):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a generation was asked for. Raises ValueError for lengths and seeds that cannot be."""
+    """What a generation was asked for. Raises ValueError for a length or a seed out of range."""
 
     max_new_tokens: int = 50
     sampling: Sampling = field(default_factory=Sampling)
@@ -44,30 +41,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not _is_whole(self.max_new_tokens) or self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens is {self.max_new_tokens}: choose a whole number of 1 or more.")
-        if not _is_whole(self.seed) or not 0 <= self.seed <= _LARGEST_SEED:
-            raise ValueError(f"seed is {self.seed}: choose a whole number from 0 to 2^63 - 1.")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One generation, as far as it has come: all the tabs read the same one.
-
-    A branch holds its parent and the position in `ids` where it takes another token than the parent did;
-    the steps before that are the parent's.
-    """
-
-    model_name: str
-    prompt: str
-    prompt_ids: tuple[int, ...]
-    settings: Settings
-    steps: tuple[Step, ...] = ()
-    parent: "Run | None" = None
-    parted_at: int | None = None
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """Prompt and generated token ids."""
-        return self.prompt_ids + tuple(step.token_id for step in self.steps)
+        if not _is_whole(self.seed) or not 0 <= self.seed <= LARGEST_DRAW_SEED:
+            raise ValueError(f"seed is {self.seed}: choose a whole number from 0 to {LARGEST_DRAW_SEED:,}.")
 
 
 def generate(
@@ -82,11 +57,25 @@ def generate(
 ) -> Iterator[Step]:
     """Yield up to max_new_tokens steps that continue ids (a list, (t,) or (1, t)).
 
-    Ends after a step whose token is stop_id. Past the context length the window slides: each token is
-    then computed from the last context_length ones. Raises ValueError at once for wrong arguments.
+    Ends after a step whose token is stop_id. Past the context length the window slides: each new token is then
+    computed from the last context_length tokens. Raises ValueError at once for wrong arguments.
+
+    A text goes on with the weights it began with, whatever happens to the model. Raises ValueError when the panels of a
+    bfloat16 or int8 model are written to meanwhile. A new text sees every change but one, single numbers of a matrix
+    set through `.data`. In a forked process one thread computes (`gpt.engine.after_fork`).
     """
-    settings = Settings(max_new_tokens, Sampling(temperature, top_k, top_p), seed)
-    return _steps(model, checked_ids(model, ids), settings, stop_id)
+    return steps_after(model, ids, Settings(max_new_tokens, Sampling(temperature, top_k, top_p), seed), stop_id)
+
+
+def steps_after(
+    model: GPTModel,
+    ids: Sequence[int] | Tensor,
+    settings: Settings,
+    stop_id: int | None = None,
+    client: Client = None,
+) -> Iterator[Step]:
+    """`generate` for settings that have been checked: the steps that continue ids, on behalf of a client."""
+    return _steps(model, checked_ids(model, ids), settings, stop_id, client)
 
 
 def next_token_table(
@@ -97,18 +86,27 @@ def next_token_table(
     top_p: float = 1.0,
     n: int = 10,
 ) -> TokenTable:
-    """The n likeliest tokens to follow ids, what the settings make of them, and the mass of all the others."""
+    """The n likeliest tokens to follow ids, their sampling probabilities, and the probability of all the others."""
     sampling = Sampling(temperature, top_k, top_p)
     if not _is_whole(n) or n < 1:
         raise ValueError(f"n is {n}: choose a whole number of 1 or more.")
     window = checked_ids(model, ids)[-model.config.context_length :]
-    return token_table(logits_of(model, _read(model, window, None)[-1]), sampling, n)
+    reader = text_reader(model, len(window))
+    try:
+        _, logits = reader.read(window)
+    finally:
+        reader.close()
+    return token_table(logits, sampling, n)
 
 
 @torch.inference_mode()
 def logits_of(model: GPTModel, hidden: Tensor) -> Tensor:
-    """Logits (..., v) of final hidden vectors (..., d), as the model's own forward gives them."""
-    return model.out_head(hidden).float()
+    """Logits (..., v) of final hidden vectors (..., d), to the bit those that a text was drawn from."""
+    packed = packed_model(model)
+    if packed is not None:
+        return head_logits(packed, hidden.reshape(-1, hidden.shape[-1])).view(*hidden.shape[:-1], packed.vocab_size)
+    logits: Tensor = model.out_head(hidden)
+    return logits.float()
 
 
 def checked_ids(model: GPTModel, ids: Sequence[int] | Tensor) -> list[int]:
@@ -125,44 +123,31 @@ def checked_ids(model: GPTModel, ids: Sequence[int] | Tensor) -> list[int]:
     return listed
 
 
-def _steps(model: GPTModel, ids: list[int], settings: Settings, stop_id: int | None) -> Iterator[Step]:
+def _steps(model: GPTModel, ids: list[int], settings: Settings, stop_id: int | None, client: Client) -> Iterator[Step]:
     context_length = model.config.context_length
-    capacity = min(len(ids) + settings.max_new_tokens, context_length)
-    cache = KVCache(model.config, capacity, dtype=cache_dtype(model))
-    generator = torch.Generator().manual_seed(settings.seed)
-    read_one = one_token_reader(model)
+    reader = text_reader(model, min(len(ids) + settings.max_new_tokens, context_length), client)
+    next_uniform = uniform_numbers(settings.seed)
     unread = ids
-    for _ in range(settings.max_new_tokens):
-        with MACHINE:
+    try:
+        for _ in range(settings.max_new_tokens):
             # 1. Read what is new; when the window has to slide every position changes, so read all of it again.
             if len(ids) > context_length:
+                reader.restart()
+                hidden, logits = reader.read(ids[-context_length:])
                 # A copy, because a slice would keep the vectors of the whole window alive with every step.
-                hidden = _read(model, ids[-context_length:], None)[-len(unread) :].clone()
-            elif read_one and len(unread) <= _FEW_TOKENS:
-                hidden = torch.cat([read_one(token_id, cache) for token_id in unread])
+                hidden = hidden[-len(unread) :].clone()
             else:
-                hidden = _read(model, unread, cache)
-            # 2. Score the whole vocabulary for the place after the last token, and draw from it.
-            chosen = draw(logits_of(model, hidden[-1]), settings.sampling, generator)
-        yield Step(**vars(chosen), hidden=hidden)
-        # 3. The token becomes input.
-        if chosen.token_id == stop_id:
-            return
-        unread = [chosen.token_id]
-        ids = ids + unread
-
-
-@torch.inference_mode()
-def _read(model: GPTModel, ids: list[int], cache: KVCache | None) -> Tensor:
-    """Final hidden vectors (t, d) of ids, without dropout; with a cache they continue what it holds."""
-    training = model.training
-    if training:
-        model.eval()
-    try:
-        return model.hidden(torch.tensor([ids]), cache)[0]
+                hidden, logits = reader.read(unread)
+            # 2. Draw from the scores of the whole vocabulary for the place after the last token.
+            chosen = draw(logits, settings.sampling, next_uniform)
+            yield Step(**vars(chosen), hidden=hidden)
+            # 3. The token becomes input.
+            if chosen.token_id == stop_id:
+                return
+            unread = [chosen.token_id]
+            ids = ids + unread
     finally:
-        if training:
-            model.train()
+        reader.close()
 
 
 def _is_whole(value: object) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .cache import KVCache
+from .engine.precision import unpacked
 from .generation import checked_ids
 from .model import GPTModel, LayerNorm, TransformerBlock, attention_weights
 
@@ -34,27 +35,31 @@ class NormTrace:
 
     before: Tensor
     after: Tensor  # normalized * scale + shift
+    eps: float  # what the norm adds to the variance
 
     @property
     def normalized(self) -> Tensor:
         """before with mean 0 and variance 1 in every row, ahead of scale and shift: (t, d)."""
-        return F.layer_norm(self.before, self.before.shape[-1:], eps=LayerNorm.eps)
+        return F.layer_norm(self.before, self.before.shape[-1:], eps=self.eps)
 
 
 @dataclass(frozen=True, eq=False)
 class BlockTrace:
-    """One block: its norms, its queries (h, t, head_dim) and keys (h, s, head_dim), and what leaves it."""
+    """One block: its norms, queries (h, t, head_dim) and keys (h, s, head_dim), what it adds, and what leaves it."""
 
     norm1: NormTrace
     norm2: NormTrace
     queries: Tensor
     keys: Tensor
+    divisor: float  # of the attention scores
+    heads: Tensor  # (h, t, head_dim), each head's output: a slice of what the output projection reads
+    feed_forward: Tensor  # (t, d), what the feed-forward adds to the stream
     residual: Tensor  # (t, d)
 
     @property
     def attention(self) -> Tensor:
         """How much each token (row) looks at each token (column), per head: (h, t, s), rows sum to 1."""
-        return attention_weights(self.queries, self.keys)
+        return attention_weights(self.queries, self.keys, self.divisor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +67,7 @@ class Trace:
     """One forward pass over `ids`, opened."""
 
     ids: tuple[int, ...]
+    start: int  # the position of the first of them
     blocks: tuple[BlockTrace, ...]
     final_norm: NormTrace
 
@@ -107,20 +113,30 @@ def trace(model: GPTModel, ids: Sequence[int] | Tensor, cache: KVCache | None = 
     listed = checked_ids(model, ids)
     watched = structural_copy(model).eval()
     layers = cast(list[TransformerBlock], list(watched.trf_blocks))
-    norms = [_watch(norm) for block in layers for norm in (block.norm1, block.norm2)]
-    norms.append(_watch(watched.final_norm))
+    norms = [*(norm for block in layers for norm in (block.norm1, block.norm2)), watched.final_norm]
+    around_norms = [_watch(norm) for norm in norms]
     projections = [_watch(block.att.W_qkv) for block in layers]
+    contexts = [_watch(block.att.out_proj) for block in layers]
+    feed_forwards = [_watch(block.ff) for block in layers]
+    start = 0 if cache is None else cache.length
     watched.hidden(torch.tensor([listed]), cache)
 
-    seen = [NormTrace(*pair) for pair in norms]
+    # A network without its norms has the identity in their place.
+    seen = [
+        NormTrace(before, after, getattr(norm, "eps", LayerNorm.eps))
+        for norm, (before, after) in zip(norms, around_norms, strict=True)
+    ]
     blocks = []
     for layer, block in enumerate(layers):
         queries, keys, _ = block.att.split_heads(projections[layer][1][None])
         if cache is not None:
             keys = cache.keys[layer, :, :, : cache.length].clone()  # later passes may write there
         norm1, norm2, following = seen[2 * layer : 2 * layer + 3]
-        blocks.append(BlockTrace(norm1, norm2, queries[0], keys[0], following.before))
-    return Trace(tuple(listed), tuple(blocks), seen[-1])
+        heads = contexts[layer][0].unflatten(-1, (block.att.n_heads, -1)).transpose(0, 1)
+        added = feed_forwards[layer][1]
+        divisor = block.att.divisor
+        blocks.append(BlockTrace(norm1, norm2, queries[0], keys[0], divisor, heads, added, following.before))
+    return Trace(tuple(listed), start, tuple(blocks), seen[-1])
 
 
 @dataclass(frozen=True)
@@ -161,6 +177,15 @@ def structural_copy(module: Module) -> Module:
     for name, child in module._modules.items():
         if child is not None:
             twin._modules[name] = structural_copy(child)
+    return twin
+
+
+def differentiable(module: Module) -> Module:
+    """A structural copy in eval mode in which packed Linear layers are plain float32 ones."""
+    twin = structural_copy(module).eval()
+    for parent in list(twin.modules()):
+        for name, child in list(parent.named_children()):
+            parent.set_submodule(name, unpacked(child))
     return twin
 
 

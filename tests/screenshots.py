@@ -36,6 +36,7 @@ SHOTS = (
     Shot("generate-dark", QUERY, RUN_READY, theme="dark"),
     *(Shot(tab, f"{QUERY}&tab={tab}", FIGURE_READY) for tab in ("probabilities", "layernorm", "calculator", "inside")),
     Shot("building-blocks", f"{QUERY}&tab=building-blocks", "#ladder table >> visible=true"),
+    Shot("map", f"{QUERY}&tab=map&block=3", ".map-svg >> visible=true"),
 )
 
 

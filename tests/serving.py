@@ -26,12 +26,19 @@ _TIME_LIMIT_SECONDS = 120
 _POLL_SECONDS = 0.01
 
 
-def start_app(*arguments: str) -> tuple[subprocess.Popen, str]:
-    """The app, and its address once it has served its page. Raises RuntimeError when it does not."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port), *arguments]
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def start_app(*arguments: str, script: Path = ROOT / "app.py") -> tuple[subprocess.Popen, str]:
+    """The app, and its address once it has served its page. Raises RuntimeError when it does not.
+
+    script may be another file that starts it.
+    """
+    port = free_port()
+    command = [sys.executable, str(script), "--port", str(port), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     address = f"http://127.0.0.1:{port}"
     limit = time.monotonic() + _TIME_LIMIT_SECONDS

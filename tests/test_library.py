@@ -1,25 +1,41 @@
 """The library: one model for everybody, loaded once, named by a reference, refused by a sentence."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from time import sleep
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt import WeightsError
+from gpt import GPTModel, WeightsError
+from gpt.engine.precision import PRECISIONS
+from gpt.files import hub
 from gpt.library import CHAPTER_SEED, UNTRAINED, Library, Reference
-from gpt.precision import PRECISIONS
+from gpt.seeding import LARGEST_WEIGHT_SEED, seeded
+from tests.conftest import SMALL
 
 
 @given(
     st.sampled_from([UNTRAINED, "gpt2-124M", "/some/where/model.safetensors", "C:\\files\\model.safetensors"]),
     st.sampled_from(PRECISIONS),
-    st.integers(0, 10**17),
+    st.integers(0, LARGEST_WEIGHT_SEED),
 )
 def test_a_reference_survives_being_written_and_read(name, precision, seed):
     reference = Reference(name, precision, seed)
     assert Reference.parse(str(reference)) == reference
+
+
+def test_a_weight_seed_that_no_generator_takes_is_refused():
+    with pytest.raises(ValueError, match="The weight seed is 4294967296: choose a whole number from 0"):
+        Reference.parse(f"{UNTRAINED}#{LARGEST_WEIGHT_SEED + 1}")
+    for seed in (-1, LARGEST_WEIGHT_SEED + 1, 1.5, 7.0, True, None):
+        with pytest.raises(ValueError, match=f"The weight seed is {seed}: choose a whole number from 0 to 4,29"):
+            Reference(UNTRAINED, seed=seed)
+    with pytest.raises(ValueError, match="There is no precision 'float8'"):
+        Reference(UNTRAINED, "float8")
 
 
 def test_a_reference_without_settings_is_the_bare_name():
@@ -55,14 +71,155 @@ def test_a_model_in_int8_is_smaller_and_another_entry(small_folder):
     assert library.get(f"{small_folder}:int8") is small
 
 
-def test_what_is_not_used_is_let_go_when_memory_is_short(small_folder, monkeypatch):
-    library = Library(str(small_folder))
-    first = library.get()
-    monkeypatch.setattr("gpt.library._machine_bytes", lambda: 0)
+def seeded_small(seed: int) -> GPTModel:
+    with seeded(seed):
+        return GPTModel(SMALL).eval().requires_grad_(False)
+
+
+def only_room_for(monkeypatch, n_bytes: float) -> None:
+    monkeypatch.setattr("gpt.library.memory_bytes", lambda: n_bytes)
+    monkeypatch.setattr("gpt.library._MEMORY_SHARE", 1)
+
+
+def test_a_model_that_nobody_uses_is_let_go_when_memory_is_short(small_folder, monkeypatch):
+    library = Library(UNTRAINED, local_files=True)
+    needed = 8 * library.get(str(small_folder)).parameters
+    only_room_for(monkeypatch, needed + 1_000)
     library.get(f"{small_folder}:bfloat16")
-    again = library.get()
-    assert again is not first
-    assert torch.equal(again.model.tok_emb.weight, first.model.tok_emb.weight)
+    assert not library.is_loaded(str(small_folder))
+    again = library.get(str(small_folder))  # it can be had again
+    assert again.model(torch.tensor([[1, 2]])).isfinite().all()
+
+
+def test_a_model_in_use_is_not_loaded_a_second_time(small_folder, monkeypatch):
+    library = Library(UNTRAINED, local_files=True)
+    used = library.get(str(small_folder))
+    only_room_for(monkeypatch, 0)
+    assert library._let_go_of_one()
+    assert library.get(str(small_folder)).model is used.model
+
+
+@pytest.mark.parametrize("used", ["get", "is_loaded"])
+def test_when_memory_is_short_the_model_that_was_not_used_for_longest_goes(small_folder, monkeypatch, used):
+    library = Library(UNTRAINED, local_files=True)
+    plain, bfloat16, int8 = (f"{small_folder}{precision}" for precision in ("", ":bfloat16", ":int8"))
+    taken = library.get(plain).held_bytes + library.get(bfloat16).held_bytes
+    parameters = getattr(library, used)(plain) and library.get(plain).parameters
+    only_room_for(monkeypatch, taken + 5 * parameters - 1)
+    library.get(int8)
+    assert [library.is_loaded(each) for each in (plain, bfloat16, int8)] == [True, False, True]
+
+
+def test_the_default_model_stays(small_folder, monkeypatch):
+    library = Library(str(small_folder), local_files=True)
+    library.get()
+    only_room_for(monkeypatch, 1)
+    assert not library._let_go_of_one()
+    assert library.is_loaded("")
+
+
+def test_a_model_that_is_too_large_for_this_machine_is_refused_with_a_sentence(monkeypatch):
+    only_room_for(monkeypatch, 1.5e9)
+    library = Library(local_files=False)
+    with pytest.raises(ValueError, match=r"gpt2-1558M in float32 takes about 13\.1 GB, and models may take 1\.5 GB"):
+        library.get("gpt2-1558M")
+
+
+def test_many_seeds_at_once_stay_within_the_limit(monkeypatch):
+    """Nine people, each with weights of their own: at no moment more is in memory than the limit."""
+    most = 0
+    library = Library()
+    only_room_for(monkeypatch, 2.6 * 8 * 163_009_536)
+
+    def drawn(seed: int) -> GPTModel:
+        nonlocal most
+        most = max(most, library._memory.taken())
+        return seeded_small(seed)
+
+    monkeypatch.setattr("gpt.library._untrained_model", drawn)
+    with ThreadPoolExecutor(9) as pool:
+        list(pool.map(lambda seed: library.get(f"{UNTRAINED}#{seed}").reference, range(9)))
+    assert 8 * 163_009_536 <= most <= library._memory.limit()
+
+
+def test_everybody_who_wants_a_model_sees_the_same_progress(small_folder, monkeypatch):
+    downloading, go_on = Event(), Event()
+
+    def download(_: str, on_progress) -> Path:
+        on_progress(3 * 2**20, 1500 * 2**20)
+        downloading.set()
+        assert go_on.wait(30)
+        return small_folder
+
+    monkeypatch.setattr(hub, "downloaded", lambda _: None)
+    monkeypatch.setattr(hub, "download", download)
+    library = Library(UNTRAINED)
+    with library.loading("gpt2-124M") as one, library.loading("gpt2-124M") as other:
+        assert one is other
+        assert downloading.wait(30)
+        assert other.said == "Downloading gpt2-124M: 3 of 1,500 MiB …"
+        go_on.set()
+        assert one.done.wait(30)
+        assert one.answer().model is other.answer().model
+
+
+def test_a_download_that_nobody_waits_for_ends(monkeypatch):
+    begun, ended = Event(), Event()
+
+    def download(_: str, on_progress) -> Path:
+        begun.set()
+        try:
+            while True:
+                on_progress(1, 2)
+                sleep(0.01)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(hub, "downloaded", lambda _: None)
+    monkeypatch.setattr(hub, "download", download)
+    with Library(UNTRAINED).loading("gpt2-124M"):
+        assert begun.wait(30)
+    assert ended.wait(30)
+
+
+@pytest.mark.parametrize(("allowed", "names"), [((), 0), (("gpt2-355M",), 1), (None, 4)])
+def test_a_host_says_what_may_be_downloaded_and_the_rest_is_not_mentioned(monkeypatch, allowed, names):
+    monkeypatch.setattr(hub, "downloaded", lambda _: None)
+    library = Library(hub_models=allowed)
+    assert len([info for info in library.models() if info.name in hub.REPOSITORIES]) == names
+    if allowed is not None:
+        with pytest.raises(ValueError, match="There is no model called 'gpt2-774M'") as refused:
+            library.get("gpt2-774M")
+        assert str(refused.value).count("gpt2-355M") == names
+
+
+def test_the_models_are_listed_without_loading_one(small_folder):
+    library = Library(str(small_folder))
+    library.models()
+    assert not library.is_loaded("")
+
+
+def test_nobody_is_let_go_while_there_is_room(small_folder, monkeypatch):
+    library = Library(str(small_folder))
+    references = [f"{library.default}{precision}" for precision in ("", ":bfloat16", ":int8")]
+    room = 3 * 8 * library.get().parameters
+    monkeypatch.setattr("gpt.library._MEMORY_SHARE", 1)
+    monkeypatch.setattr("gpt.library.memory_bytes", lambda: room)
+    loaded = [library.get(reference) for reference in references]
+    assert [library.get(reference) for reference in references] == loaded
+
+
+def test_a_download_is_told_in_mebibytes_done_of_all(small_folder, monkeypatch):
+    def download(_: str, on_progress) -> Path:
+        on_progress(3 * 2**20, 1500 * 2**20)
+        sleep(0.5)  # who waits looks several times a second
+        return small_folder
+
+    monkeypatch.setattr(hub, "downloaded", lambda _: None)
+    monkeypatch.setattr(hub, "download", download)
+    told = []
+    Library(UNTRAINED).get("gpt2-124M", told.append)
+    assert "Downloading gpt2-124M: 3 of 1,500 MiB …" in told
 
 
 def test_strangers_cannot_open_files_of_the_server(small_folder):

@@ -8,18 +8,8 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gpt.sampling import (
-    Sampling,
-    draw,
-    force,
-    keep,
-    likeliest,
-    pick,
-    rank,
-    score,
-    stretch,
-    token_table,
-)
+from gpt.sampling import Sampling, draw, force, keep, likeliest, pick, rank, score, stretch, token_table
+from gpt.seeding import LARGEST_DRAW_SEED, uniform_numbers
 
 SPREAD_LOGITS = st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=40)
 TIED_LOGITS = st.lists(st.sampled_from([-2.5, 0.0, 1.0, 1.25, 7.0]), min_size=1, max_size=40)
@@ -27,6 +17,10 @@ ANY_LOGITS = SPREAD_LOGITS | TIED_LOGITS
 TEMPERATURES = st.just(0.0) | st.floats(0.05, 10) | st.floats(5e-324, 1e308)
 TOP_KS = st.integers(0, 45) | st.just(10**30)
 TOP_PS = st.just(1.0) | st.floats(0, 1, exclude_min=True)
+
+
+def nothing_to_draw() -> float:
+    raise AssertionError("A number was drawn.")
 
 
 def reference_softmax(scores: np.ndarray) -> np.ndarray:
@@ -98,15 +92,15 @@ def test_tokens_level_with_the_kth_are_kept_with_it():
 
 @given(ANY_LOGITS, st.integers(1, 45))
 def test_greedy_takes_the_first_of_the_likeliest_without_drawing(logits, top_k):
-    chosen = draw(torch.tensor(logits), Sampling(0, top_k), torch.Generator())
+    chosen = draw(torch.tensor(logits), Sampling(0, top_k), nothing_to_draw)
     assert chosen.token_id == int(np.argmax(np.float32(logits)))
     assert (chosen.rank, chosen.sampling_probability, chosen.uniform) == (1, 1.0, None)
 
 
-@given(ANY_LOGITS, TEMPERATURES, TOP_KS, TOP_PS, st.integers(0, 2**63 - 1))
+@given(ANY_LOGITS, TEMPERATURES, TOP_KS, TOP_PS, st.integers(0, LARGEST_DRAW_SEED))
 def test_the_drawn_token_is_kept_and_its_uniform_number_falls_on_it(logits, temperature, top_k, top_p, seed):
     sampling = Sampling(temperature, top_k, top_p)
-    chosen = draw(torch.tensor(logits), sampling, torch.Generator().manual_seed(seed))
+    chosen = draw(torch.tensor(logits), sampling, uniform_numbers(seed))
     expected = reference_keep(logits, sampling)
     assert chosen.token_id in expected
     assert chosen.sampling_probability > 0
@@ -134,6 +128,21 @@ def test_a_token_is_scored_under_the_softmax_over_the_whole_vocabulary(logits, d
     assert scored.entropy_bits >= 0
 
 
+@pytest.mark.parametrize("logit", [3e38, -3e38, 0.0])
+def test_equal_logits_share_the_probability_however_large_they_are(logit):
+    logits = torch.full((7,), logit)
+    assert score(logits, 3).probability == pytest.approx(1 / 7)
+    table = token_table(logits, Sampling(), 7)
+    assert [row.probability for row in table.tokens] == pytest.approx([1 / 7] * 7)
+
+
+@given(st.lists(st.floats(-(2.0**127), 2.0**127, width=32), min_size=1, max_size=40))
+def test_the_probabilities_of_extreme_logits_sum_to_one(logits):
+    table = token_table(torch.tensor(logits), Sampling(), 20)
+    assert sum(row.probability for row in table.tokens) + table.other_probability == pytest.approx(1)
+    assert all(0 <= row.probability <= 1 for row in table.tokens)
+
+
 def test_entropy_of_equal_tokens_is_the_logarithm_of_their_number():
     assert score(torch.zeros(1024), 0).entropy_bits == pytest.approx(10)
     assert score(torch.zeros(1), 0).entropy_bits == 0
@@ -142,11 +151,11 @@ def test_entropy_of_equal_tokens_is_the_logarithm_of_their_number():
 @pytest.mark.parametrize("sampling", [Sampling(1.0, 0, 1.0), Sampling(0.7, 6, 1.0), Sampling(1.5, 0, 0.8)])
 def test_drawn_frequencies_pass_a_chi_square_test(sampling):
     logits = torch.tensor([0.3, -1.2, 1.7, 0.9, -0.4, 1.1, 0.0, -2.0])
-    generator = torch.Generator().manual_seed(123)
+    next_uniform = uniform_numbers(123)
     n = 3_000
     counts = torch.zeros(len(logits), dtype=torch.float64)
     for _ in range(n):
-        counts[draw(logits, sampling, generator).token_id] += 1
+        counts[draw(logits, sampling, next_uniform).token_id] += 1
     kept = keep(logits, sampling)
     expected = n * kept.probabilities
     assert counts.sum() == counts[kept.ids].sum()
@@ -244,7 +253,7 @@ def test_scores_that_are_not_finite_are_refused(bad):
     logits[3] = bad
     for sampling in (Sampling(0), Sampling()):
         with pytest.raises(ValueError, match="not finite"):
-            draw(logits, sampling, torch.Generator())
+            draw(logits, sampling, nothing_to_draw)
     logits[4] = inf
     with pytest.raises(ValueError, match="not finite"):
         keep(logits, Sampling())

@@ -11,8 +11,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from gpt import tracing
 from gpt.cache import KVCache
 from gpt.config import GPTConfig
+from gpt.engine.precision import PRECISIONS
+from gpt.files.weights import load_model, save_model
 from gpt.model import GPTModel
-from gpt.precision import PRECISIONS
 from gpt.tracing import (
     NORM_NAMES,
     WINDOW,
@@ -26,7 +27,6 @@ from gpt.tracing import (
     trace_window,
     window_around,
 )
-from gpt.weights import load_model, save_model
 
 CONFIG = GPTConfig(vocab_size=89, context_length=24, emb_dim=32, n_heads=4, n_layers=3, qkv_bias=True, tied_head=True)
 IDS = torch.randint(0, CONFIG.vocab_size, (1, 13), generator=torch.Generator().manual_seed(1))
@@ -241,3 +241,23 @@ def test_a_norm_is_found_by_block_and_name(both):
 def test_more_tokens_than_the_context_are_refused(both):
     with pytest.raises(ValueError, match=r"25 tokens do not fit.*24"):
         trace(both.model, [1] * 25)
+
+
+def test_a_trace_takes_eps_and_the_divisor_of_scores_from_the_model():
+    config = GPTConfig(89, 24, 32, 4, 3, norm_eps=0.3, scale_by_head_dim=False, scale_by_layer=True)
+    torch.manual_seed(0)
+    model = GPTModel(config).eval()
+    traced = trace(model, IDS)
+    for norm, module in ((traced.blocks[1].norm2, model.trf_blocks[1].norm2), (traced.final_norm, model.final_norm)):
+        torch.testing.assert_close(norm.normalized * module.scale + module.shift, norm.after, **WITHIN)
+    block = traced.blocks[1]
+    keys = model.trf_blocks[1].att.split_heads(model.trf_blocks[1].att.W_qkv(block.norm1.after[None]))
+    values = keys[2][0]
+    torch.testing.assert_close(block.attention @ values, block.heads, **WITHIN)
+
+
+def test_heads_and_feed_forward_are_what_each_block_adds(both):
+    for block, module in zip(both.traced.blocks, both.model.trf_blocks, strict=True):
+        added = module.att.out_proj(block.heads.transpose(0, 1).flatten(1))
+        torch.testing.assert_close(block.norm1.before + added, block.norm2.before, **WITHIN)
+        torch.testing.assert_close(block.norm2.before + block.feed_forward, block.residual, **WITHIN)

@@ -1,1 +1,1 @@
-"""The page: one module per tab, and what the tabs share."""
+"""The page: one package per tab, and what the tabs share."""

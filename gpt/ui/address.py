@@ -1,16 +1,30 @@
 """The address bar holds tab, prompt, settings and seed, so that a link shows the same view again."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection
+from math import isnan, nan
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
-from .generate import Controls
-from .shared import Opened
+from ..runs import encoded_prompt
+from ..tokenizer import Tokenizer
+from .common.drawing import Drawing, Updates
+from .common.page_context import Opening
+from .common.run_controls import Controls
 
-_NUMBERS = ("length", "temperature", "top_k", "top_p", "seed")
+_SWITCHES = ("greedy", "begin_with_end_of_text")
+
+# Components of tabs that the address can set, by the tab and their name.
+Places = dict[tuple[str, str], Block]
+_WITH_A_CHOICE = (gr.Radio, gr.Slider)
+_MOST_PLACES = 100_000  # more than any model's blocks, heads or tokens
 
 _LONGEST = 1_500  # characters: servers and chat programs cut longer addresses
+_LONGEST_SHOWN = 30  # characters of a value in a sentence
+
+_TOKENIZER = Tokenizer()
 
 _WRITE = """(...values) => {
   const names = %s;
@@ -19,48 +33,116 @@ _WRITE = """(...values) => {
   names.forEach((name, i) => fits(values[i]) ? url.searchParams.set(name, values[i]) : url.searchParams.delete(name));
   window.history.replaceState(null, '', url);
 }"""
-_WRITE_TAB = """() => {
+# What a tab shows, beside the run's controls: only that of the tab in front is in the address.
+_WRITE_VIEW = """async (...values) => {
+  const places = %s;
+  await new Promise((resolve) => setTimeout(resolve, 50));  // the tab is marked as selected after it says so
   const url = new URL(window.location);
   const tab = document.querySelector('#tabs [role=tab][aria-selected=true]');
-  if (tab) url.searchParams.set('tab', tab.textContent.trim().toLowerCase().replace(/ /g, '-'));
+  if (!tab) return;
+  const open = tab.textContent.trim().toLowerCase().replace(/ /g, '-');
+  url.searchParams.set('tab', open);
+  places.forEach(([owner, name]) => owner === open || url.searchParams.delete(name));
+  places.forEach(([owner, name], i) => {
+    if (owner === open && i < values.length && values[i] !== null) url.searchParams.set(name, values[i]);
+  });
   window.history.replaceState(null, '', url);
 }"""
 
 
-def keep_address(tabs: gr.Tabs, controls: Controls) -> None:
-    """Write the address whenever a control or the tab changes; nothing is sent to the server."""
+def keep_address(tabs: gr.Tabs, controls: Controls, places: Places) -> None:
+    """Write the address whenever a control, the tab or what it shows changes; nothing is sent to the server."""
     write = _WRITE % (list(vars(controls)), _LONGEST)
     for control in controls.all():
         control.change(None, controls.all(), None, js=write, api_visibility="private")
-    tabs.change(None, None, None, js=_WRITE_TAB, api_visibility="private")
+    # Those that the page knows come first; a tab itself writes what only the server knows.
+    known = {place: each for place, each in places.items() if isinstance(each, _WITH_A_CHOICE)}
+    write = _WRITE_VIEW % json.dumps([*known, *(place for place in places if place not in known)])
+    for listen in (tabs.change, *(each.change for each in known.values())):
+        listen(None, list(known.values()), None, js=write, api_visibility="private")
 
 
-def controls_from(request: gr.Request) -> list[Any]:
-    """Updates of the tabs and the controls from the address the page was opened with."""
+def view_from(places: Places, request: gr.Request) -> list[Any]:
+    """Updates of what the tabs show, from the address: that of the tab it names, where it has a value that fits."""
     query = dict(request.query_params)
-    updates = [gr.Tabs(selected=query["tab"]) if "tab" in query else gr.skip()]
-    for name in Controls.__dataclass_fields__:
-        updates.append(_value(name, query[name]) if name in query else gr.skip())
-    return updates
+    return [
+        _choice(component, query[name]) if query.get("tab") == tab and name in query else gr.skip()
+        for (tab, name), component in places.items()
+    ]
 
 
-def selected_tab(opened: Opened) -> Callable[..., Any]:
-    """What the tab does with the first run when the address names that tab, else a function that changes nothing."""
+def reading(tabs: Collection[str], controls: Controls) -> Callable[[gr.Request], list[Any]]:
+    """The function that gives updates of the tabs and the controls from the address a page was opened with.
 
-    def show(request: gr.Request, *inputs: Any) -> Any:
-        if request.query_params.get("tab") != opened.tab:
-            return gr.skip() if len(opened.outputs) == 1 else [gr.skip()] * len(opened.outputs)
-        return opened.first_run(*inputs)
+    tabs are the keys of the tabs. Of a value that cannot be used, the nearest or the default one is taken, and a line
+    beside the control says so.
+    """
 
-    return show
+    def read(request: gr.Request) -> list[Any]:
+        query = dict(request.query_params)
+        updates: list[Any] = [gr.Tabs(selected=query["tab"]) if query.get("tab") in tabs else gr.skip()]
+        for name, control in vars(controls).items():
+            updates.append(_update(name, control, query[name]) if name in query else gr.skip())
+        return updates
+
+    return read
 
 
-def _value(name: str, text: str) -> Any:
-    if name == "greedy":
-        return text == "true"
-    if name not in _NUMBERS:
-        return text
-    try:
-        return float(text)
-    except ValueError:
+def when_named(opening: Opening) -> Drawing:
+    """Draws the first run on a tab that the address names; on any other tab nothing changes."""
+    first = opening.first_run
+    fn, outputs = first.fn, first.outputs
+
+    def draw(request: gr.Request, *values: Any) -> Updates:
+        named = request.query_params.get("tab") == opening.tab
+        return fn(*values) if named else {outputs[0]: gr.skip()}
+
+    return Drawing(draw, first.inputs, outputs, first.reads_text)
+
+
+def _choice(component: Block, text: str) -> Any:
+    if isinstance(component, gr.Radio):
+        return text if text in [choice for _, choice in component.choices] else gr.skip()
+    if not text.isdecimal() or int(text) > _MOST_PLACES:
         return gr.skip()
+    number = int(text)
+    if isinstance(component, gr.State):  # a token, counted from 1
+        return max(number - 1, 0)
+    if not isinstance(component, gr.Slider):
+        return gr.skip()
+    # The tab fits the slider to its model when it is drawn.
+    return gr.update(value=number, maximum=max(number, component.maximum))
+
+
+def _update(name: str, control: Any, text: str) -> Any:
+    """The value that a text stands for, or the one taken instead with the line that says so."""
+    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    if name == "prompt":
+        return _instead(control, control.value, f"{len(text):,} characters, too many") if _is_too_long(text) else text
+    if name in _SWITCHES:
+        return text == "true" if text in ("true", "false") else _instead(control, False, shown)
+    try:
+        asked = float(text)
+    except ValueError:
+        asked = nan
+    if isnan(asked):
+        return _instead(control, control.value, shown)
+    nearest = min(max(asked, control.minimum), control.maximum)
+    whole = control.step == 1 or getattr(control, "precision", None) == 0
+    value = round(nearest) if whole else nearest
+    return value if value == asked else _instead(control, value, shown)
+
+
+def _instead(control: Any, value: Any, asked: str) -> Any:
+    """Another value than was asked for, and in place of the hint the line that says so."""
+    is_default = value == control.value or not isinstance(value, int | float)
+    taken = "the default is taken" if is_default else f"the nearest is {value:,g}"
+    return gr.update(value=value, info=f"The link says {asked}; {taken}.")
+
+
+def _is_too_long(prompt: str) -> bool:
+    try:
+        encoded_prompt(_TOKENIZER, prompt)
+    except ValueError:
+        return prompt != ""
+    return False

@@ -3,27 +3,45 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any
 
 import gradio as gr
+from gradio.events import api
 from torch import Tensor
 
+from ..attribution.forward_pass import last_logits
+from ..attribution.logit_attribution import Account, account
+from ..attribution.named_token import one_token
 from ..config import GPTConfig
-from ..generation import Run, Settings, next_token_table
-from ..library import Library
+from ..estimates.workload import Workload
+from ..files.layouts import WeightsError
+from ..generation import Step, next_token_table
+from ..library import Library, LoadedModel
+from ..runs import Run, check_prompt, encoded_prompt, finish_reason, finished, grow, new_run
 from ..sampling import Sampling, TokenRow
-from ..tokenizer import Tokenizer
+from ..tokenizer import AnyTokenizer, StreamDecoder, tokenizer_of
 from ..tracing import mean_and_variance, trace
-from ..weights import WeightsError
-from ..workload import Workload
-from . import calculation
-from .runs import finish_reason, grow, new_run, prompt_ids
-from .shared import MODEL_QUEUE
+from .calculator import calculation
+from .common.drawing import MODEL_QUEUE
+from .common.run_settings import settings_from
+from .common.time_limit import within
+from .host.options import Options
 
-_TOKENIZER = Tokenizer()
+Answer = dict[str, Any]  # JSON-ready
+OUT_OF_TIME = "seconds"  # the finish_reason where the server's limit of seconds ended a text
 
 
-def build(library: Library) -> None:
+def build(library: Library, options: Options) -> None:
     """Register the endpoints on the page under construction."""
+
+    def asked(
+        model: str, prompt: str, begin_with_end_of_text: bool
+    ) -> tuple[LoadedModel, AnyTokenizer, tuple[int, ...]]:
+        """The model, what reads its text, and the prompt's ids: the same rule for every endpoint with a prompt."""
+        check_prompt(prompt, begin_with_end_of_text)  # refused before a model is loaded for it
+        loaded = library.get(model)
+        reader = tokenizer_of(loaded.model)
+        return loaded, reader, encoded_prompt(reader, prompt, begin_with_end_of_text)
 
     def generate(
         prompt: str,
@@ -33,11 +51,18 @@ def build(library: Library) -> None:
         top_p: float = 1.0,
         seed: int = 123,
         model: str = "",
-    ) -> Iterator[dict]:
-        """Continue a prompt; streams the answer so far after every token."""
+        begin_with_end_of_text: bool = False,
+    ) -> Iterator[Answer]:
+        """Continue a prompt; streams what is new after every token, and at last the whole answer."""
         with refusals():
-            run = new_run(library, model, prompt, Settings(max_new_tokens, Sampling(temperature, top_k, top_p), seed))
-            yield from map(run_answer, grow(library, run))
+            settings = settings_from(max_new_tokens, Sampling(temperature, top_k, top_p), seed, options.max_tokens)
+            loaded, *_ = asked(model, prompt, begin_with_end_of_text)
+            run = new_run(loaded.model, loaded.reference, prompt, settings, begin_with_end_of_text)
+            decoder = StreamDecoder(run.reader)
+            for grown in within(grow(loaded.model, run), options.max_seconds):
+                run = grown
+                yield step_news(run, decoder)
+            yield run_answer(run)
 
     def next_token(
         prompt: str,
@@ -46,36 +71,57 @@ def build(library: Library) -> None:
         top_p: float = 1.0,
         n: int = 10,
         model: str = "",
-    ) -> dict:
-        """The n likeliest tokens to follow a prompt and what the sampling settings make of them."""
+        begin_with_end_of_text: bool = False,
+    ) -> Answer:
+        """The n likeliest tokens to follow a prompt, and their probabilities under the sampling settings."""
         with refusals():
-            table = next_token_table(library.get(model).model, prompt_ids(prompt), temperature, top_k, top_p, n)
+            Sampling(temperature, top_k, top_p)  # refused before a model is loaded for it
+            loaded, reader, ids = asked(model, prompt, begin_with_end_of_text)
+            table = next_token_table(loaded.model, ids, temperature, top_k, top_p, n)
         return {
-            "tokens": [row_answer(row) for row in table.tokens],
+            "tokens": [row_answer(row, reader) for row in table.tokens],
             "other_probability": table.other_probability,
             "entropy_bits": table.entropy_bits,
         }
 
-    def layernorm(prompt: str, block: int = 0, norm: str = "norm1", model: str = "") -> dict:
-        """Mean and biased variance of every prompt token before, inside and after one LayerNorm."""
+    def layernorm(
+        prompt: str, block: int = 0, norm: str = "norm1", model: str = "", begin_with_end_of_text: bool = False
+    ) -> Answer:
+        """Mean and biased variance of every prompt token: before a LayerNorm, normalized, after scale and shift."""
         with refusals():
-            ids = prompt_ids(prompt)
-            opened = trace(library.get(model).model, ids).norm(block, norm)
+            loaded, reader, ids = asked(model, prompt, begin_with_end_of_text)
+            traced = trace(loaded.model, ids).norm(block, norm)
         return {
-            "tokens": [_TOKENIZER.decode([token_id]) for token_id in ids],
-            "before": spread_answer(opened.before),
-            "normalized": spread_answer(opened.normalized),
-            "after": spread_answer(opened.after),
+            "tokens": [reader.decode([token_id]) for token_id in ids],
+            "before": spread_answer(traced.before),
+            "normalized": spread_answer(traced.normalized),
+            "after": spread_answer(traced.after),
         }
 
-    def models() -> list[dict]:
+    def attribution(
+        prompt: str, token: str = "", rival: str = "", model: str = "", begin_with_end_of_text: bool = False
+    ) -> Answer:
+        """Why a token follows a prompt, rather than its rival: the parts that its logit difference is the sum of.
+
+        token and rival are text of exactly one token, or # and its id. No token is the likeliest one, no rival the
+        mean over the vocabulary.
+        """
+        with refusals():
+            loaded, reader, ids = asked(model, prompt, begin_with_end_of_text)
+            gpt = loaded.model
+            traced = trace(gpt, ids[-gpt.config.context_length :])
+            token_id = one_token(gpt, reader, token) if token else int(last_logits(gpt, traced).argmax())
+            rival_id = one_token(gpt, reader, rival) if rival else None
+            return account_answer(account(gpt, traced, token_id, rival_id))
+
+    def models() -> list[Answer]:
         """The models that can be named in the other calls."""
         return [asdict(info) for info in library.models()]
 
-    for fn in (generate, next_token, layernorm):
-        gr.api(fn, api_name=fn.__name__, **MODEL_QUEUE)
-    gr.api(calculate, api_name="calculate")
-    gr.api(models, api_name="models")
+    for fn in (generate, next_token, layernorm, attribution):
+        api(fn, api_name=fn.__name__, **MODEL_QUEUE)
+    api(calculate, api_name="calculate")
+    api(models, api_name="models")
 
 
 def calculate(
@@ -91,43 +137,86 @@ def calculate(
     seq_len: int = 1024,
     mode: str = "inference",
     optimizer: str = "adamw",
-) -> dict:
+    drop_rate: float = 0.1,
+    recompute: str = "none",
+    inner_dim: int | None = None,
+    activation: str = "gelu_tanh",
+    drop_rate_emb: float | None = None,
+    drop_rate_attn: float | None = None,
+    drop_rate_shortcut: float | None = None,
+) -> Answer:
     """Parameters, bytes of memory and operations of a model that need not exist."""
     with refusals():
         config = GPTConfig(
-            vocab_size, context_length, emb_dim, n_heads, n_layers, qkv_bias=qkv_bias, tied_head=tied_head
+            vocab_size,
+            context_length,
+            emb_dim,
+            n_heads,
+            n_layers,
+            drop_rate,
+            qkv_bias,
+            tied_head,
+            inner_dim,
+            activation,
+            drop_rate_emb=drop_rate_emb,
+            drop_rate_attn=drop_rate_attn,
+            drop_rate_shortcut=drop_rate_shortcut,
         )
-        return calculation.answer(config, Workload(dtype, batch_size, seq_len, mode, optimizer))
+        return calculation.answer(config, Workload(dtype, batch_size, seq_len, mode, optimizer, recompute))
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turns what the library refuses into an answer of one sentence, without a traceback in the log."""
+    """What the library refuses becomes an answer of one sentence, without a traceback in the log."""
     try:
         yield
     except (ValueError, WeightsError) as error:
         raise gr.Error(str(error), print_exception=False) from error
 
 
-def run_answer(run: Run) -> dict:
-    """A run as JSON-ready data."""
+def step_news(run: Run, decoder: StreamDecoder) -> Answer:
+    """What the last token adds to an answer: the characters that are complete with it, its id, its figures."""
+    step = run.steps[-1]
     return {
-        "text": _TOKENIZER.decode(run.ids),
+        "text": decoder.push(step.token_id),
+        "token_ids": [step.token_id],
+        "steps": [step_answer(step, run.reader)],
+        "finish_reason": None,
+    }
+
+
+def step_answer(step: Step, reader: AnyTokenizer) -> Answer:
+    """One new token as JSON-ready data."""
+    return {
+        "token_id": step.token_id,
+        "token": reader.decode([step.token_id]),
+        "probability": step.probability,
+        "logprob": step.logprob,
+        "rank": step.rank,
+    }
+
+
+def run_answer(run: Run) -> Answer:
+    """A run that grows no more as JSON-ready data."""
+    reader = run.reader
+    return {
+        "text": reader.decode(run.ids),
         "prompt_ids": list(run.prompt_ids),
         "token_ids": [step.token_id for step in run.steps],
-        "steps": [
-            {
-                "token_id": step.token_id,
-                "token": _TOKENIZER.decode([step.token_id]),
-                "probability": step.probability,
-                "logprob": step.logprob,
-                "rank": step.rank,
-            }
-            for step in run.steps
-        ],
-        "finish_reason": finish_reason(run),
+        "steps": [step_answer(step, reader) for step in run.steps],
+        "finish_reason": finish_reason(run) if finished(run) else OUT_OF_TIME,
         "model": run.model_name,
         "seed": run.settings.seed,
+    }
+
+
+def account_answer(found: Account) -> Answer:
+    """An account of a logit as JSON-ready data."""
+    return {
+        "token_id": found.token_id,
+        "rival_id": found.rival_id,
+        "logit_difference": found.logit_difference,
+        "parts": [asdict(part) for part in found.parts],
     }
 
 
@@ -137,8 +226,8 @@ def spread_answer(x: Tensor) -> dict[str, list[float]]:
     return {"mean": mean.tolist(), "var": variance.tolist()}
 
 
-def row_answer(row: TokenRow) -> dict:
+def row_answer(row: TokenRow, reader: AnyTokenizer) -> Answer:
     """One candidate token as JSON-ready data, with its text."""
-    answer = asdict(row) | {"token": _TOKENIZER.decode([row.token_id])}
+    answer = asdict(row) | {"token": reader.decode([row.token_id])}
     del answer["cut_by"]
     return answer

@@ -4,23 +4,28 @@ Without the model, or without a text to hold against it, they say so.
 """
 
 from arena import ROOT, arena, run_alone
+from contestants import EARLIER
 from result import Finding, Outcome, Plan, Series
-from speed import PROMPT_TOKENS, random_ids
+from speed import PROMPT_TOKENS, Duel, random_ids
 
 FOLDER = ROOT / "assets" / "storyteller"
 _DEFAULT_LENGTH = 50  # of a generation whose settings nobody changed
 
 
 def speed(plan: Plan) -> Outcome:
-    """The whole of a generation with default settings, its prompt included."""
-    what = "bundled model, default settings"
+    """The whole of a generation with default settings, its prompt included, against an earlier commit's."""
+    what, limit = "bundled model, default settings", 1.25
     if not FOLDER.is_dir():
-        return Outcome(findings=[Finding(what, 300, True, "tokens/s", why_not=_absent())])
-    with arena(plan.folder, ["ours bundled"]) as field:
-        field.the("ours bundled")
+        return Outcome(findings=[Finding(f"{what} / {EARLIER}", limit, True, "×", why_not=_absent())])
+    duel = Duel("ours bundled", EARLIER, limit)
+    with arena(plan.folder, [duel.ours, duel.peer]) as field:
         answers = field.rounds(plan.rounds, "recorded", prompt=random_ids(PROMPT_TOKENS), n=_DEFAULT_LENGTH)
-    rates = Series(what, "tokens/s", [len(answer["times"]) / answer["times"][-1] for answer in answers["ours bundled"]])
-    return Outcome([rates], [Finding(what, 300, True, "tokens/s", rates.median)])
+    rates = {
+        name: Series(f"{what}, {name}", "tokens/s", [len(answer["times"]) / answer["times"][-1] for answer in kept])
+        for name, kept in answers.items()
+    }
+    speeds = {name: series.median for name, series in rates.items()}
+    return Outcome(list(rates.values()), [duel.finding(what, speeds, field.missing)], missing=field.missing)
 
 
 def click(plan: Plan) -> Outcome:

@@ -7,10 +7,15 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from peers import CTranslate2, LlamaCpp, Transformers
+from peers import AVX2_BUILD, CTranslate2, LlamaCpp, Transformers
+
+EARLIER = "commit 9d9bede"  # whose bundled model today's is compared with
+# What compilers call a processor with AVX2 and without AVX-512.
+_AVX2_PROCESSOR = "x86-64-v3"
 
 
 def _ours(path: Path, precision: str) -> Any:
@@ -21,6 +26,25 @@ def _ours(path: Path, precision: str) -> Any:
     return Ours(load_model(path, precision))
 
 
+def _ours_for(processor: str, path: Path, precision: str) -> Any:
+    """The same with the library built for a processor that is not this one."""
+    import ours  # noqa: F401, PLC0415 - it knows where gpt is
+
+    from gpt.engine import compiled  # noqa: PLC0415
+
+    compiled.open_library = partial(compiled.open_library, processor)
+    if compiled.compiled_library() is None:
+        raise RuntimeError(compiled.why_not_compiled())
+    return _ours(path, precision)
+
+
+def _llama_cpp_for_avx2(path: Path) -> Any:
+    if not AVX2_BUILD.is_dir():
+        raise RuntimeError("tests/bench/run has not built it")
+    sys.path.insert(0, str(AVX2_BUILD))
+    return LlamaCpp(path)
+
+
 def _bundled(_: Path) -> Any:
     from ours import Ours  # noqa: PLC0415
 
@@ -29,15 +53,24 @@ def _bundled(_: Path) -> Any:
     return Ours(Library(STORYTELLER).get().model)
 
 
+def _bundled_before(commit: Path) -> Any:
+    """The same with the code of an earlier commit, laid out in that folder: both gpt and ours.py are its own."""
+    sys.path[:0] = [str(commit), str(commit / "tests" / "bench")]
+    return _bundled(commit)
+
+
 # What a contestant opens, by the name convert.py makes it under, and how.
 CONTESTANTS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "ours float32": ("weights", lambda path: _ours(path, "float32")),
     "ours bfloat16": ("weights", lambda path: _ours(path, "bfloat16")),
     "ours int8": ("weights", lambda path: _ours(path, "int8")),
+    "ours int8 for AVX2": ("weights", lambda path: _ours_for(_AVX2_PROCESSOR, path, "int8")),
     "ours bundled": ("weights", _bundled),  # brings its own
+    EARLIER: ("earlier", _bundled_before),
     "transformers float32": ("weights", Transformers),
     "llama.cpp f32": ("f32.gguf", LlamaCpp),
     "llama.cpp q8_0": ("q8_0.gguf", LlamaCpp),
+    "llama.cpp q8_0 for AVX2": ("q8_0.gguf", _llama_cpp_for_avx2),
     "ctranslate2 float32": ("ctranslate2", lambda path: CTranslate2(path, "float32")),
     "ctranslate2 int8": ("ctranslate2", lambda path: CTranslate2(path, "int8")),
 }

@@ -1,9 +1,13 @@
 """The weights everybody runs: GPT-2 124M's shape, random from one seed, saved by this project and converted for peers.
 
-`python tests/bench/convert.py FOLDER NAME` makes FOLDER/NAME, one of `MAKERS`; all but weights are made from weights.
+`python tests/bench/convert.py FOLDER NAME` makes FOLDER/NAME, one of `MAKERS`. An earlier commit is laid out here too.
 """
 
+import io
+import shutil
+import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 import torch
+from arena import ROOT
+from contestants import EARLIER
 from numpy.typing import NDArray
 
 from gpt import GPTConfig, GPTModel, save_model
@@ -99,11 +105,25 @@ def make_ctranslate2(path: Path) -> None:
     spec.save(str(path))
 
 
+def make_earlier(path: Path) -> None:
+    """The code of an earlier commit, with the bundled model of today. Needs the history that git keeps."""
+    command = ["git", "archive", EARLIER.split()[-1], "gpt", "assets", "tests/bench"]
+    packed = subprocess.run(command, check=False, capture_output=True, cwd=ROOT)
+    if packed.returncode:
+        raise SystemExit(f"git has no {EARLIER} here: {packed.stderr.decode(errors='replace').strip()}")
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+        archive.extractall(path, filter="data")
+    model = Path("assets", "storyteller")
+    shutil.rmtree(path / model)
+    shutil.copytree(ROOT / model, path / model)
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "weights": make_weights,
     _FLOAT32: make_gguf,
     _Q8_0: make_gguf,
     "ctranslate2": make_ctranslate2,
+    "earlier": make_earlier,
 }
 
 

@@ -1,10 +1,11 @@
-"""This project as a contestant, and what only it is asked: recording, a bare loop, several people at once.
+"""This project as a contestant, and what it alone is asked: recording, a bare loop, one person beside another.
 
 Times are seconds since the request; every list of them has one entry for each new token.
 """
 
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Thread
 from time import perf_counter
@@ -14,12 +15,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 
 from gpt import GPTModel, generate
-from gpt.cache import KVCache
+from gpt.engine.text_reader import text_reader
 from gpt.generation import Step
-from gpt.one_token import one_token_reader
 from gpt.sampling import Sampling, keep, pick
+from gpt.seeding import uniform_numbers
 
 SEED = 123
+_BEFORE_THE_OTHER = 8  # tokens that one person has when another begins
 
 
 class Ours:
@@ -49,14 +51,28 @@ class Ours:
         times = arrivals(lambda: map(ids.append, _drawn(self.model, prompt, n)))
         return {"times": times, "ids": ids}
 
+    def use_threads(self, n: int) -> int:
+        """Compute with n threads from now on; how many it were before."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(n)
+        return before
+
     def crowd(self, prompts: list[list[int]], n: int) -> list[list[float]]:
-        """When each of n tokens came, for one person per prompt, each in a thread, all starting together."""
+        """When each of n tokens came, for one person per prompt, with the default settings."""
+        return self._crowd(prompts, n, Sampling().temperature)
+
+    def greedy_crowd(self, prompts: list[list[int]], n: int) -> list[list[float]]:
+        """The same without sampling, as peers do it."""
+        return self._crowd(prompts, n, 0)
+
+    def _crowd(self, prompts: list[list[int]], n: int, temperature: float) -> list[list[float]]:
+        """Each person in a thread, all starting together."""
         together = Barrier(len(prompts))
         times: list[list[float]] = [[] for _ in prompts]
 
         def write(person: int) -> None:
             together.wait()
-            times[person] = arrivals(lambda: generate(self.model, prompts[person], n, seed=person))
+            times[person] = arrivals(lambda: generate(self.model, prompts[person], n, temperature, seed=person))
 
         threads = [Thread(target=write, args=(person,)) for person in range(len(prompts))]
         for thread in threads:
@@ -64,6 +80,24 @@ class Ours:
         for thread in threads:
             thread.join()
         return times
+
+    def beside(self, prompt: list[int], other: list[int], n_other: int) -> dict[str, list[float] | float]:
+        """When one person's greedy tokens came, when another asked for n_other of them, and when those came.
+
+        The one goes on until the other has all, or until the context is full.
+        """
+        start = perf_counter()
+        one: list[float] = []
+        asked, writing = 0.0, Future[list[float]]()
+        with ThreadPoolExecutor(1) as thread:
+            for _ in generate(self.model, prompt, self.model.config.context_length - len(prompt), temperature=0):
+                one.append(perf_counter() - start)
+                if len(one) == _BEFORE_THE_OTHER:
+                    asked = one[-1]
+                    writing = thread.submit(self.arrivals, other, n_other)
+                if writing.done():
+                    break
+        return {"one": one, "asked": asked, "other": [asked + seconds for seconds in writing.result()]}
 
 
 def arrivals(tokens: Callable[[], Iterator[object]]) -> list[float]:
@@ -75,13 +109,13 @@ def arrivals(tokens: Callable[[], Iterator[object]]) -> list[float]:
 @torch.inference_mode()
 def _drawn(model: GPTModel, prompt: list[int], n: int) -> Iterator[int]:
     """What generate does for a token, less its probability, rank, entropy and hidden vector."""
-    sampling, generator = Sampling(), torch.Generator().manual_seed(SEED)
-    cache = KVCache(model.config, len(prompt) + n)
-    read_one = one_token_reader(model)
-    hidden = model.hidden(torch.tensor([prompt]), cache)[0]
+    sampling, next_uniform = Sampling(), uniform_numbers(SEED)
+    reader = text_reader(model, len(prompt) + n)
+    unread = prompt
     for _ in range(n):
-        kept = keep(model.out_head(hidden[-1]).float(), sampling)
-        uniform = torch.rand((), dtype=torch.float64, generator=generator).item()
-        token_id = int(kept.ids[pick(kept.probabilities, uniform)])
+        _, logits = reader.read(unread)
+        kept = keep(logits, sampling)
+        token_id = int(kept.ids[pick(kept.probabilities, next_uniform())])
         yield token_id
-        hidden = read_one(token_id, cache) if read_one else model.hidden(torch.tensor([[token_id]]), cache)[0]
+        unread = [token_id]
+    reader.close()

@@ -1,20 +1,25 @@
-"""Rows in which this project is compared with itself: recording, late positions, company.
+"""Rows in which this project is compared with itself: recording, late positions, busy cores.
 
 Both precisions that people decode with are measured wherever the difference could lie in one of them.
 """
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
 from arena import Contestant, Missing, arena
+from peers import CORES
 from result import Finding, Outcome, Plan, Series
 from speed import PROMPT_TOKENS, decode_rate, random_ids
 
 _PRECISIONS = ("float32", "int8")
 _EARLY, _LATE = 50, 900  # the positions compared
 _AROUND = 16  # how many tokens before and after such a position are timed
-_PEOPLE = 8
 # Times as many rounds as for other rows: a busy machine varies by more than the few percent that are looked for.
 _FINE_ROUNDS = 3
 
@@ -71,44 +76,38 @@ def position(plan: Plan) -> Outcome:
     return outcome
 
 
-def crowd(plan: Plan) -> Outcome:
-    """Eight people at once, each with a prompt and a thread, against one of them alone."""
-    prompts = [random_ids(PROMPT_TOKENS, person) for person in range(_PEOPLE)]
-    alone, together = [], []
-    with arena(plan.folder, ["ours float32"]) as field:
-        ours = field.the("ours float32")
+def busy(plan: Plan) -> Outcome:
+    """All threads against one where something else wants every core, as on a shared machine."""
+    if CORES < 2:
+        raise Missing("this machine has one core")
+    outcome = Outcome()
+    names = [f"ours {precision}" for precision in _PRECISIONS]
+    threads = (1, CORES)
+    rates: dict[tuple[str, int], list[float]] = {(name, n): [] for name in names for n in threads}
+    asked = {"prompt": random_ids(PROMPT_TOKENS), "n": plan.new_tokens + 1}
+    with arena(plan.folder, names) as field, _every_core_busy():
         for _ in range(plan.rounds + 1):
-            alone.append(ours.ask("crowd", prompts=prompts[:1], n=plan.new_tokens)[0])
-            together.append(ours.ask("crowd", prompts=prompts, n=plan.new_tokens))
-    one = Series("one person", "tokens/s", [len(times) / times[-1] for times in alone[1:]])
-    all_of_them = Series(f"{_PEOPLE} people together", "tokens/s", [_total_rate(people) for people in together[1:]])
-    share = Series("the slowest's share of a fair share", "×", [_slowest_share(people) for people in together[1:]])
-    start = Series("last first token / first last token", "×", [_overlap(people) for people in together[1:]])
-    gap = Series("longest wait for a next token", "ms", [_longest_gap(people) for people in together[1:]])
-    people = f"{_PEOPLE} people at once"
-    findings = [
-        Finding(f"{people}: together / one person's rate", 0.9, True, "×", all_of_them.median / one.median),
-        Finding(f"{people}: the slowest / the fair share", 0.7, True, "×", share.median),
-        Finding(f"{people}: all have begun / the first has finished", 1.0, False, "×", max(start.values)),
-    ]
-    return Outcome([one, all_of_them, share, start, gap], findings)
+            for (name, n), found in rates.items():
+                field.the(name).ask("use_threads", n=n)
+                found.append(decode_rate(field.the(name).ask("arrivals", **asked)))
+    for name in names:
+        one, all_of_them = (
+            Series(f"decode, {name}, every core busy, threads: {n}", "tokens/s", rates[name, n][1:]) for n in threads
+        )
+        outcome.series += [one, all_of_them]
+        what = f"{CORES} threads / one while every core is busy, {name.removeprefix('ours ')}"
+        outcome.findings.append(Finding(what, 0.9, True, "×", _ratio(all_of_them, one)))
+    return outcome
 
 
-def _total_rate(people: list[list[float]]) -> float:
-    return sum(map(len, people)) / max(times[-1] for times in people)
-
-
-def _slowest_share(people: list[list[float]]) -> float:
-    """The fewest tokens anybody has, over the mean, at the moment when the first has finished."""
-    finish = min(times[-1] for times in people)
-    counts = [sum(time <= finish for time in times) for times in people]
-    return min(counts) * len(counts) / sum(counts)
-
-
-def _overlap(people: list[list[float]]) -> float:
-    """When the last of them got a first token, over when the first of them had all."""
-    return max(times[0] for times in people) / min(times[-1] for times in people)
-
-
-def _longest_gap(people: list[list[float]]) -> float:
-    return max(after - before for times in people for before, after in pairwise(times))
+@contextmanager
+def _every_core_busy() -> Iterator[None]:
+    """One busy process for each core; each of them ends with this one, whatever happens."""
+    loop = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
+    processes = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(CORES)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

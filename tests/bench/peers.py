@@ -1,14 +1,18 @@
-"""The CPU runtimes people would reach for, each set up as its own documentation does for one person at a time.
+"""The CPU runtimes people would reach for, each set up as its own documentation does.
 
 All of them get every core, read the same ids and choose the likeliest token; each may be missing.
 """
 
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+# A second build of llama.cpp, for processors without AVX-512: beside the environment that this runs in.
+AVX2_BUILD = Path(sys.prefix).parent / "llama-cpp-avx2"
 
 
 class Transformers:
@@ -80,6 +84,72 @@ class LlamaCpp:
         self.model.reset()
         self.model.eval(prompt)
         return self.model._ctx.get_logits()[:n]
+
+    def instruction_sets(self) -> str:
+        """What this build of it uses, in its own words."""
+        from llama_cpp import llama_print_system_info  # noqa: PLC0415
+
+        return llama_print_system_info().decode().strip(" |")
+
+    def greedy_crowd(self, prompts: list[list[int]], n: int) -> list[list[float]]:
+        """When each of n greedy tokens came, for every prompt; all of them are read together in every step."""
+        crowd = _LlamaCrowd(self.model, len(prompts), max(map(len, prompts)) + n)
+        try:
+            times: list[float] = []
+            start = perf_counter()
+            unread: Sequence[Sequence[int]] = prompts
+            for _ in range(n):
+                unread = [[token_id] for token_id in crowd.read(unread)]
+                times.append(perf_counter() - start)
+            return [times for _ in prompts]
+        finally:
+            crowd.close()
+
+
+class _LlamaCrowd:
+    """Several texts in one context of llama.cpp, by its own interface: the binding's class knows one."""
+
+    def __init__(self, model: Any, n_texts: int, length: int) -> None:
+        import llama_cpp  # noqa: PLC0415
+
+        self.llama = llama_cpp
+        self.vocab_size = model.n_vocab()
+        self.lengths = [0] * n_texts
+        asked = llama_cpp.llama_context_default_params()
+        asked.n_seq_max = n_texts
+        asked.n_ctx = n_texts * length
+        asked.n_batch = asked.n_ubatch = 512
+        asked.n_threads = asked.n_threads_batch = CORES
+        self.context = llama_cpp.llama_init_from_model(model.model, asked)
+        self.batch = llama_cpp.llama_batch_init(asked.n_batch, 0, 1)
+
+    def read(self, texts: Sequence[Sequence[int]]) -> list[int]:
+        """The likeliest token to follow each text, after the next of its tokens are read."""
+        batch, last = self.batch, []
+        batch.n_tokens = 0
+        for text, ids in enumerate(texts):
+            for token_id in ids:
+                row = batch.n_tokens
+                batch.token[row], batch.pos[row], batch.logits[row] = token_id, self.lengths[text], False
+                batch.n_seq_id[row], batch.seq_id[row][0] = 1, text
+                batch.n_tokens += 1
+                self.lengths[text] += 1
+            last.append(batch.n_tokens - 1)
+            batch.logits[last[-1]] = True
+        failed = self.llama.llama_decode(self.context, batch)
+        if failed:
+            raise RuntimeError(f"llama_decode answered {failed}")
+        return list(map(self._likeliest, last))
+
+    def _likeliest(self, row: int) -> int:
+        import numpy as np  # noqa: PLC0415
+
+        logits = self.llama.llama_get_logits_ith(self.context, row)
+        return int(np.ctypeslib.as_array(logits, (self.vocab_size,)).argmax())
+
+    def close(self) -> None:
+        self.llama.llama_batch_free(self.batch)
+        self.llama.llama_free(self.context)
 
 
 class CTranslate2:

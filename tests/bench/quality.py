@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gpt import GPTModel, Tokenizer, load_model
-from gpt.evaluation import windows
+from gpt import Tokenizer, load_model
+from gpt.training.evaluation import last_logits
+from gpt.training.held_out_windows import windows
 
 
 @torch.inference_mode()
@@ -24,7 +25,7 @@ def main(model: str, text: str, most_tokens: int) -> None:
     ids = torch.tensor(Tokenizer().encode(Path(text).read_text(encoding="utf-8"), special=True)[:most_tokens])
     sums, n_tokens = torch.zeros(4, dtype=torch.float64), 0
     for window, targets in windows(ids, exact.config.context_length):
-        sums += _compare(*(_log_probabilities(each, window, len(targets)) for each in (exact, rounded)), targets)
+        sums += _compare(*(last_logits(each, window, len(targets)) for each in (exact, rounded)), targets)
         n_tokens += len(targets)
     float32_loss, int8_loss, agreement, kl = (sums / n_tokens).tolist()
     found = {
@@ -38,13 +39,9 @@ def main(model: str, text: str, most_tokens: int) -> None:
     print(json.dumps(found))
 
 
-def _log_probabilities(model: GPTModel, window: Tensor, n: int) -> Tensor:  # (t,) -> (n, v)
-    hidden = model.hidden(window[None])[0, -n:]
-    return model.out_head(hidden).float().log_softmax(-1)
-
-
-def _compare(exact: Tensor, rounded: Tensor, targets: Tensor) -> Tensor:
+def _compare(exact_logits: Tensor, rounded_logits: Tensor, targets: Tensor) -> Tensor:
     """Sums over positions of both losses, of equal first choices, and of KL(exact || rounded)."""
+    exact, rounded = exact_logits.log_softmax(-1), rounded_logits.log_softmax(-1)
     sums = [F.nll_loss(each, targets, reduction="sum") for each in (exact, rounded)]
     sums.append((exact.argmax(-1) == rounded.argmax(-1)).sum())
     sums.append(F.kl_div(rounded, exact, reduction="sum", log_target=True))

@@ -20,6 +20,19 @@ from result import Finding, Outcome, Plan, Series, show
 
 _PACKAGES = ("torch", "gradio", "transformers", "llama-cpp-python", "ctranslate2")
 _CPUINFO = Path("/proc/cpuinfo")
+# What Linux calls the instruction sets that decide how fast a matrix product can be, on x86 and on ARM.
+_INSTRUCTION_SETS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx_vnni": "AVX-VNNI",
+    "avx512_bf16": "AVX-512 BF16",
+    "amx_int8": "AMX",
+    "asimd": "NEON",
+    "asimddp": "NEON dot product",
+    "i8mm": "NEON int8 products",
+    "sve": "SVE",
+}
 
 
 def surroundings(quick: bool) -> dict[str, Any]:
@@ -27,7 +40,8 @@ def surroundings(quick: bool) -> dict[str, Any]:
     return {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": _commit(),
-        "processor": _processor(),
+        "processor": _cpuinfo("model name") or platform.processor() or platform.machine(),
+        "instruction_sets": _instruction_sets(),
         "cores": CORES,
         "python": platform.python_version(),
         "versions": {package: _version(package) for package in _PACKAGES},
@@ -73,7 +87,8 @@ def as_json(before: Mapping[str, Any], plan: Plan, outcomes: Mapping[str, Outcom
 
 def _heading(before: Mapping[str, Any], plan: Plan) -> Iterator[str]:
     versions = ", ".join(f"{package} {number}" for package, number in before["versions"].items())
-    yield f"{before['date']}, commit {before['commit']}: {before['processor']}, {before['cores']} cores,"
+    sets = ", ".join(before["instruction_sets"]) or "instruction sets unknown"
+    yield f"{before['date']}, commit {before['commit']}: {before['processor']} ({sets}), {before['cores']} cores,"
     yield f"Python {before['python']}, {versions}."
     yield f"Medians of {plan.rounds} interleaved rounds; the machine's load before them was {before['load_before']}."
     if before["quick"]:
@@ -105,13 +120,16 @@ def _remarks(outcomes: Mapping[str, Outcome]) -> Iterator[str]:
         yield f"- {note}"
 
 
-def _processor() -> str:
-    if _CPUINFO.exists():
-        for line in _CPUINFO.read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()
+def _instruction_sets() -> list[str]:
+    flags = (_cpuinfo("flags") or _cpuinfo("Features")).split()
+    return [name for flag, name in _INSTRUCTION_SETS.items() if flag in flags]
+
+
+def _cpuinfo(name: str) -> str:
+    """What Linux says about the first core under that name; "" where it says nothing."""
+    lines = _CPUINFO.read_text().splitlines() if _CPUINFO.exists() else []
+    values = (line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == name)
+    return next(values, "")
 
 
 def _version(package: str) -> str:

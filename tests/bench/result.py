@@ -46,7 +46,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Finding:
-    """A goal, and the figure that meets it or not; without a figure, why there is none."""
+    """A goal, and the figure that meets it or not; without a figure, why there is none. `aim` lies beyond the goal."""
 
     what: str
     limit: float
@@ -54,11 +54,13 @@ class Finding:
     unit: str
     value: float | None = None
     why_not: str = ""
+    aim: float | None = None
 
     @property
     def goal(self) -> str:
         """The goal in words."""
-        return f"{self.what} {'≥' if self.at_least else '≤'} {show(self.limit, self.unit)}"
+        aim = "" if self.aim is None else f" (aim: {show(self.aim, self.unit)})"
+        return f"{self.what} {'≥' if self.at_least else '≤'} {show(self.limit, self.unit)}{aim}"
 
     @property
     def met(self) -> bool | None:

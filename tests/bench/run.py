@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bundled
+import company
 import ourselves
+import resident
 import speed
 import starting
 from arena import Missing
@@ -24,8 +26,13 @@ ROWS: dict[str, Callable[[Plan], Outcome]] = {
     "recording": ourselves.recording,
     "position": ourselves.position,
     "opening": starting.opening,
+    "resident": resident.resident,
     "int8-quality": bundled.quality,
-    "crowd": ourselves.crowd,
+    "crowd-float32": company.crowd_float32,
+    "crowd-int8": company.crowd_int8,
+    "reading": company.reading,
+    "past-context": company.past_context,
+    "busy": ourselves.busy,
     "start": starting.start,
     "bundled": bundled.speed,
     "click": bundled.click,
@@ -55,10 +62,12 @@ def main() -> None:
             quality_tokens=2_000 if options.quick else 50_000,
             text=options.text,
         )
-        outcomes = {name: _outcome(name, plan) for name in options.only or ROWS}
+        outcomes: dict[str, Outcome] = {}
+        for name in options.only or ROWS:
+            outcomes[name] = _outcome(name, plan)
+            if options.json:  # after each row: a run that is ended early keeps what it has measured
+                options.json.write_text(as_json(before, plan, outcomes), encoding="utf-8")
     print(as_table(before, plan, outcomes))
-    if options.json:
-        options.json.write_text(as_json(before, plan, outcomes), encoding="utf-8")
 
 
 def _outcome(name: str, plan: Plan) -> Outcome:

@@ -15,37 +15,52 @@ sys.path.insert(0, str(ROOT))
 
 from tests.serving import start_app
 
+_OPENERS = ("ours", "transformers")
+_FIRST = ("first forward", "first token")  # what a file is opened for
+
 
 def opening(plan: Plan) -> Outcome:
-    """A float32 file to the first forward, ours and transformers in turn."""
+    """A float32 file to the first forward, and to the first token of a generation; ours and transformers in turn."""
     weights = make(plan.folder, "weights")
-    answers: dict[str, list[Any]] = {"ours": [], "transformers": []}
-    missing: dict[str, str] = {}
-    for _ in range(plan.rounds + 1):
-        for who in [who for who in answers if who not in missing]:
-            try:
-                answers[who].append(run_alone("opening.py", who, str(weights)))
-            except Missing as reason:
-                missing[who] = str(reason)
-    if "ours" in missing:
-        raise Missing(missing["ours"])
-    series = {who: _opening_series(who, kept[1:]) for who, kept in answers.items() if who not in missing}
-    seconds, grown = series["ours"]
-    what = "float32 file to first forward / transformers"
-    if missing:
-        ratio = Finding(what, 1.0, False, "×", why_not="transformers is missing")
-    else:
-        ratio = Finding(what, 1.0, False, "×", seconds.median / series["transformers"][0].median)
     file_bytes = (weights / "model.safetensors").stat().st_size
-    memory = Finding("resident memory / float32 file", 1.1, False, "×", grown.median / file_bytes)
-    return Outcome([each for pair in series.values() for each in pair], [ratio, memory], missing=missing)
+    answers, missing = _opened(plan, str(weights))
+    outcome = Outcome(missing=missing)
+    for what in _FIRST:
+        seconds, grown = (
+            {who: Series(f"{name} {what}, {who}", unit, [each[key] for each in answers[who, what]]) for who in _OPENERS}
+            for name, unit, key in (
+                ("file to", "s", "seconds"),
+                ("growth of peak resident memory to", "MB", "grown_bytes"),
+            )
+        )
+        outcome.series += [series for pair in (seconds, grown) for series in pair.values() if series.values]
+        ratio = None if missing else seconds["ours"].median / seconds["transformers"].median
+        why_not = "transformers is missing" if missing else ""
+        outcome.findings += [
+            Finding(f"float32 file to {what} / transformers", 1.0, False, "×", ratio, why_not),
+            Finding(f"resident memory at {what} / float32 file", 1.1, False, "×", grown["ours"].median / file_bytes),
+        ]
+    return outcome
 
 
-def _opening_series(who: str, answers: list[dict[str, float]]) -> tuple[Series, Series]:
-    return (
-        Series(f"file to first forward, {who}", "s", [answer["seconds"] for answer in answers]),
-        Series(f"growth of peak resident memory, {who}", "MB", [answer["grown_bytes"] for answer in answers]),
-    )
+def _opened(plan: Plan, weights: str) -> tuple[dict[tuple[str, str], list[Any]], dict[str, str]]:
+    """What opening.py says of everybody, round by round, and why transformers could not take part."""
+    answers: dict[tuple[str, str], list[Any]] = {(who, what): [] for who in _OPENERS for what in _FIRST}
+    missing: dict[str, str] = {}
+    for number in range(plan.rounds + 1):
+        for (who, what), kept in answers.items():
+            if who in missing:
+                continue
+            try:
+                answer = run_alone("opening.py", who, what, weights)
+            except Missing as reason:
+                if who == "ours":
+                    raise
+                missing[who] = str(reason)
+            else:
+                if number:
+                    kept.append(answer)
+    return answers, missing
 
 
 def start(plan: Plan) -> Outcome:

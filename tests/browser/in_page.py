@@ -11,6 +11,7 @@ const until = async (ready) => {
   }
 };
 const find = (selector) => document.querySelector(selector);
+const shown = (selector) => find(selector) && find(selector).offsetParent;
 const count = (selector) => document.querySelectorAll(selector).length;
 const openTab = (label) =>
   [...document.querySelectorAll('[role=tab]')].find((tab) => tab.textContent.trim() === label).click();

@@ -11,6 +11,8 @@ PANELS = {
     "Shortcuts": "#model-gradients .main-svg",
     "Shapes": "#shapes-list table",
     "Text loop": "#turn li",
+    "Dropout": "#dropout-passes table",
+    "Printed figures": "#printed-figures table",
 }
 TAB = "?tab=building-blocks&length=6"
 
@@ -74,7 +76,7 @@ def test_feed_forward_opens_the_token_that_is_clicked(open_page):
     expect(page.locator("#neurons")).to_contain_text("(1, 48) → (1, 192) → (1, 48)")
     page.locator("#feed-forward-strip .token").nth(1).click()
     expect(page.locator("#neurons .piece")).to_have_text("·effort")
-    expect(page.locator("#feed-forward-strip .token").nth(1)).to_have_class("token prompt opened")
+    expect(page.locator("#feed-forward-strip .token").nth(1)).to_have_class("token prompt selected")
 
 
 def test_shortcuts_show_the_chapters_gradients_and_the_models(open_page):
@@ -83,10 +85,39 @@ def test_shortcuts_show_the_chapters_gradients_and_the_models(open_page):
     plotted(page, "model-gradients")
     chapter = page.locator("#chapter-gradients-said tbody tr")
     expect(chapter).to_have_count(5)
-    # Printed in section 4.4, to six digits.
-    assert chapter.nth(0).locator("td").all_text_contents() == ["0.221698", "0.000201736"]
-    assert chapter.nth(4).locator("td").all_text_contents() == ["1.32585", "0.00504965"]
+    # As section 4.4 prints them, as far as float32 goes.
+    for layer, printed in (
+        (0, (0.22169792652130127, 0.00020173587836325169)),
+        (4, (1.3258540630340576, 0.00504964544)),
+    ):
+        found = [float(cell) for cell in chapter.nth(layer).locator("td").all_text_contents()]
+        assert found == pytest.approx(printed, rel=5e-7)
     expect(page.locator("#model-gradients-said tbody tr")).to_have_count(3)
+
+
+def test_shapes_of_any_batch_through_the_chapters_model(open_page):
+    page = opened(open_page, "Shapes")
+    page.locator("#shapes-text label", has_text="Any batch").click()
+    page.locator("#shapes-model label", has_text="gpt2-124M").click()
+    stages = page.locator("#shapes-list details")
+    expect(stages).to_have_count(14)
+    expect(stages.nth(1)).to_contain_text("2b × 3t × 768d")  # section 4.3
+    page.locator("#shapes-length input[type=number]").fill("9")
+    page.locator("#shapes-length input[type=number]").press("Enter")
+    expect(stages.nth(1)).to_contain_text("2b × 9t × 3,0724d")
+    page.locator("#shapes-model label", has_text="the loaded one").click()
+    expect(stages).to_have_count(5)
+    expect(stages.nth(1)).to_contain_text("2b × 9t × 48d")
+
+
+def test_each_dropout_rate_acts_at_its_place(open_page):
+    page = opened(open_page, "Dropout")
+    rows = page.locator("#dropout-passes table").first.locator("tbody tr")
+    expect(rows).to_have_count(3)
+    page.locator("#rate-dropout input[type=number]").fill("0")
+    page.locator("#rate-dropout input[type=number]").press("Enter")
+    expect(rows.nth(1).locator("td").nth(2)).to_have_text("0")
+    expect(rows.nth(0).locator("td").nth(0)).to_have_text("0.1")
 
 
 def test_shapes_of_the_chapters_sentences_and_of_the_prompt(open_page):

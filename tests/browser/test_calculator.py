@@ -1,6 +1,7 @@
 """The Calculator in a real Chromium, and its endpoint the way programs call it."""
 
 import json
+import re
 
 import pytest
 from gradio_client import Client
@@ -8,15 +9,23 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
 from gpt import GPTConfig, count_parameters, estimate_memory
-from gpt.ui.calculation import answer
-from gpt.workload import Workload
+from gpt.estimates.workload import Workload
+from gpt.ui.calculator.calculation import answer
 
 QUERY = "?tab=calculator&length=3"
 
 
-def opened(open_page, **view) -> Page:
+def opened_on_loaded(open_page, **view) -> Page:
     page = open_page(QUERY, **view)
     expect(page.locator("#calc-parameters table")).to_be_visible(timeout=60_000)
+    return page
+
+
+def opened(open_page, **view) -> Page:
+    """Opened, and filled with the chapter's model."""
+    page = opened_on_loaded(open_page, **view)
+    page.locator("#calc-preset-124M").click()
+    expect(page.locator("#calc-parameters")).to_contain_text("163,009,536")
     return page
 
 
@@ -28,7 +37,48 @@ def fill(page: Page, name: str, number: object) -> None:
     page.locator(f"#calc-{name} input").fill(str(number))
 
 
-def test_it_opens_on_the_chapters_model_and_answers_its_question(open_page):
+def test_it_opens_on_the_loaded_model_whose_button_is_marked(open_page):
+    page = opened_on_loaded(open_page)
+    expect(page.locator("#calc-emb_dim input")).to_have_value("48")
+    expect(page.locator("#calc-seq_len input")).to_have_value("64")
+    expect(page.locator("#calc-parameters th").nth(1)).to_have_text("These settings")
+    expect(page.locator("#calc-preset-Loaded")).to_have_class(re.compile("primary"))
+    panel(page, "Memory")
+    expect(page.locator("#calc-kept")).to_contain_text("float32, as it is loaded", timeout=60_000)
+    page.locator("#calc-preset-124M").click()
+    expect(page.locator("#calc-preset-Loaded")).to_have_class(re.compile("secondary"))
+    expect(page.locator("#calc-preset-124M")).to_have_class(re.compile("primary"))
+    expect(page.locator("#calc-kept")).to_contain_text("textbook's here")
+    expect(page.locator("#calc-kept table")).to_have_count(0)
+
+
+def test_what_only_training_has_a_use_for_appears_with_it(open_page):
+    page = opened_on_loaded(open_page)
+    expect(page.locator("#calc-optimizer")).to_be_hidden()
+    page.get_by_role("radio", name="training").check()
+    expect(page.locator("#calc-optimizer")).to_be_visible()
+    page.locator("#calc-dtype input").click()
+    page.get_by_role("option", name="float16", exact=True).click()
+    panel(page, "Measure")
+    expect(page.locator("#calc-measure-note")).to_contain_text("35 times as long")
+    page.get_by_role("radio", name="inference").check()
+    expect(page.locator("#calc-optimizer")).to_be_hidden()
+    expect(page.locator("#calc-measure-note p")).to_have_count(0)
+
+
+def test_smaller_caches_and_the_time_at_best_stand_beside_what_this_app_reaches(open_page):
+    page = opened_on_loaded(open_page)
+    panel(page, "After the chapter")
+    expect(page.locator("#calc-variants")).to_contain_text("Grouped-query and window")
+    fill(page, "n_kv_groups", 5)
+    expect(page.locator("#calc-variants-problem")).to_contain_text("n_kv_groups is 5")
+    page.locator("#calc-rates").click()
+    expect(page.locator("#calc-best")).to_contain_text("measured", timeout=60_000)
+    fill(page, "seq_len", 63)
+    expect(page.locator("#calc-best")).not_to_contain_text("measured")
+
+
+def test_it_answers_the_chapters_question(open_page):
     page = opened(open_page)
     expect(page.locator("#calc-parameters")).to_contain_text("163,009,536")
     expect(page.locator("#calc-parameters")).to_contain_text("L · (4 · d² + d) = 12 · (4 · 768² + 768)")
@@ -51,7 +101,7 @@ def test_what_is_impossible_is_said_at_once_and_nothing_is_lost(open_page):
     expect(page.locator("#calc-config-problem")).to_contain_text("emb_dim is 770 and n_heads is 12")
     expect(page.locator("#calc-parameters")).to_contain_text("163,009,536")
     fill(page, "emb_dim", 10**12)
-    expect(page.locator("#calc-config-problem")).to_contain_text("emb_dim is 1000000000000")
+    expect(page.locator("#calc-config-problem")).to_contain_text("emb_dim is 1,000,000,000,000")
     fill(page, "emb_dim", 768)
     expect(page.locator("#calc-config-problem .problem")).to_have_count(0)
     fill(page, "seq_len", 2000)
@@ -114,7 +164,10 @@ def test_a_measurement_stands_beside_its_estimate(open_page):
     for name in ("Weights", "Gradients", "Optimizer state", "Activations", "Logits", "Fullest moment"):
         row = next(row for row in rows if row.startswith(name))
         assert float(row.split()[-1]) == pytest.approx(1, abs=0.05), row
-    expect(page.locator("#calc-measured")).to_contain_text("Whole process at most")
+    expect(page.locator("#calc-measured")).to_contain_text("Whole process")
+    with page.expect_download() as started:
+        page.locator("#calc-json").click()
+    assert json.loads(started.value.path().read_text())["measurement"]["resident_peak"] > 2**20
 
 
 def test_a_measurement_can_be_stopped_and_one_that_does_not_fit_is_refused(open_page):
@@ -146,7 +199,7 @@ def test_the_sums_can_be_saved(open_page, tmp_path):
 @pytest.mark.parametrize(("width", "theme"), [(390, "light"), (1280, "dark")])
 def test_no_panel_is_wider_than_the_page(open_page, width, theme):
     page = opened(open_page, width=width, theme=theme)
-    for name in ("Parameters", "Memory", "FLOPs", "Measure"):
+    for name in ("Parameters", "Memory", "FLOPs", "Measure", "After the chapter"):
         panel(page, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -163,6 +216,19 @@ def test_calculate_answers_with_the_librarys_numbers(client):
     assert told["parameters"]["total"] == count_parameters(config).total
 
 
+def test_calculate_takes_dropout_recomputation_and_the_feed_forward_of_other_files(client):
+    sizes = {"emb_dim": 64, "n_layers": 2, "n_heads": 4, "context_length": 128, "vocab_size": 500, "seq_len": 100}
+    asked = {"drop_rate": 0.0, "inner_dim": 100, "activation": "relu", "drop_rate_attn": 0.2}
+    told = client.predict(**sizes, **asked, mode="training", recompute="full", api_name="/calculate")
+    config = GPTConfig(500, 128, 64, 4, 2, **asked)
+    assert told == answer(config, Workload(seq_len=100, mode="training", recompute="full"))
+
+
+def test_calculate_refuses_a_setting_that_it_would_ignore(client):
+    with pytest.raises(AppError, match="inference has no optimizer"):
+        client.predict(768, 12, 12, dtype="bfloat16", optimizer="adamw_mixed", api_name="/calculate")
+
+
 def test_calculate_has_the_contracts_defaults(client):
     told = client.predict(768, 12, 12, api_name="/calculate")
     assert told["parameters"]["total"] == 163_009_536
@@ -174,9 +240,9 @@ def test_calculate_has_the_contracts_defaults(client):
     ((770, 12, 12), "n_heads divides"),
     ((0, 12, 12), "emb_dim is 0"),
     ((-768, 12, 12), "emb_dim is -768"),
-    ((10**12, 12, 12), "emb_dim is 1000000000000"),
+    ((10**12, 12, 12), "emb_dim is 1,000,000,000,000"),
     ((10**6, 10**6, 1), "64-bit"),
-    ((768, "twelve", 12), "n_layers is 'twelve'"),
+    ((768, "twelve", 12), 'n_layers is "twelve"'),
 ])  # fmt: skip
 def test_calculate_refuses_in_one_sentence(client, sizes, sentence):
     with pytest.raises(AppError, match=sentence):

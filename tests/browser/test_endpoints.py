@@ -1,10 +1,13 @@
 """The HTTP contract, called the way programs call it."""
 
+from dataclasses import asdict
+
 import pytest
+import torch
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from gpt import generate, load_model, next_token_table, trace
+from gpt import Tokenizer, direct_logit_attribution, generate, load_model, next_token_table, trace
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +29,14 @@ def test_generate_gives_the_same_run_as_the_library(client, small_folder):
     assert (answer["finish_reason"], answer["seed"]) == ("length", 7)
 
 
-def test_generate_streams_one_token_at_a_time(client):
-    lengths = [len(answer["token_ids"]) for answer in client.submit("Hello", 5, api_name="/generate")]
-    assert lengths == [1, 2, 3, 4, 5]
+def test_generate_streams_what_is_new_and_at_last_the_whole_answer(client):
+    *news, answer = client.submit("Hello", 5, api_name="/generate")
+    assert [len(each["token_ids"]) for each in news] == [1] * 5
+    for part in ("token_ids", "steps"):
+        assert [item for each in news for item in each[part]] == answer[part]
+    assert "Hello" + "".join(each["text"] for each in news) == answer["text"]
+    assert {each["finish_reason"] for each in news} == {None}
+    assert answer["finish_reason"] == "length"
 
 
 def test_next_token_is_the_librarys_table(client, small_folder):
@@ -66,6 +74,45 @@ def test_layernorm_refuses_with_one_sentence(client, arguments, sentence):
         client.predict(api_name="/layernorm", **arguments)
 
 
+def test_attribution_gives_parts_that_sum_to_the_logit_difference(client, small_folder):
+    model = load_model(small_folder)
+    ids = Tokenizer().encode("Hello, I am")
+    answer = client.predict("Hello, I am", " a", "#262", api_name="/attribution")
+    assert set(answer) == {"token_id", "rival_id", "logit_difference", "parts"}
+    assert (answer["token_id"], answer["rival_id"]) == (257, 262)
+    expected = direct_logit_attribution(model, ids, 257, 262)
+    assert answer["parts"] == [pytest.approx(asdict(part), abs=1e-5) for part in expected.parts]
+    assert sum(part["value"] for part in answer["parts"]) == pytest.approx(answer["logit_difference"], abs=1e-4)
+
+
+def test_attribution_without_names_is_of_the_likeliest_token_against_the_mean(client, small_folder):
+    logits = load_model(small_folder)(torch.tensor([Tokenizer().encode("Hello, I am")]))[0, -1]
+    answer = client.predict("Hello, I am", api_name="/attribution")
+    assert (answer["token_id"], answer["rival_id"]) == (int(logits.argmax()), None)
+    assert answer["logit_difference"] == pytest.approx(float(logits.max() - logits.mean()), abs=1e-4)
+
+
+def test_attribution_of_a_text_past_the_context_is_of_its_last_tokens(client):
+    long = "a" + " a" * 100
+    answers = [client.predict(text, " the", api_name="/attribution") for text in (long, long + " a", "a a a")]
+    difference = [answer["logit_difference"] for answer in answers]
+    assert difference[0] == pytest.approx(difference[1], abs=1e-6) != pytest.approx(difference[2], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"prompt": "a", "token": " king boy"}, "is 2 tokens, “·king” .#5822., “·boy” .#2933.: give one of them"),
+        ({"prompt": "a", "rival": "#50257"}, "50257 is not a token of this model"),
+        ({"prompt": "a", "token": " a", "rival": "#257"}, "Token 257 is its own rival"),
+        ({"prompt": ""}, "The prompt is empty"),
+    ],
+)
+def test_attribution_refuses_with_one_sentence(client, arguments, sentence):
+    with pytest.raises(AppError, match=sentence):
+        client.predict(api_name="/attribution", **arguments)
+
+
 def test_models_lists_every_name(client):
     infos = client.predict(api_name="/models")
     assert {"gpt2-124M-untrained", "gpt2-124M", "gpt2-1558M"} <= {info["name"] for info in infos}
@@ -92,5 +139,4 @@ def test_wrong_arguments_get_one_sentence(client, arguments, sentence):
 
 def test_only_the_contract_is_public(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert {"/generate", "/next_token", "/layernorm", "/models"} <= set(named)
-    assert set(named) <= {"/generate", "/next_token", "/layernorm", "/calculate", "/models"}
+    assert set(named) == {"/generate", "/next_token", "/layernorm", "/calculate", "/models", "/attribution"}

@@ -1,5 +1,7 @@
 """The Generate tab in a real Chromium."""
 
+from urllib.parse import parse_qsl, urlsplit
+
 from playwright.sync_api import Page, expect
 
 from tests.browser.in_page import in_page
@@ -25,7 +27,7 @@ def test_tokens_arrive_one_after_the_other_and_stop_keeps_what_there_is(open_pag
     seen = in_page(
         page,
         """
-        await until(() => find('#stop'));
+        await until(() => shown('#stop'));
         const seen = await lengths('#run-strip .token.new');
         find('#stop').click();
         return seen;
@@ -43,6 +45,11 @@ def test_tokens_arrive_one_after_the_other_and_stop_keeps_what_there_is(open_pag
 def test_a_prompt_typed_by_a_person_is_continued_and_the_address_reproduces_it(open_page):
     page = open_page("?length=5")
     finished(page)
+    page.get_by_text("Top-k, top-p, seed").click()
+    settings = {"temperature": "1.5", "top_k": "0", "top_p": "0.95", "seed": "7"}
+    for name, value in settings.items():
+        page.locator(f"#{name} input[type=number]").fill(value)
+        page.locator(f"#{name} input[type=number]").press("Tab")
     page.locator("#prompt textarea").fill("Hello, I am")
     page.locator("#generate").click()
     page.wait_for_function("document.querySelector('#run-strip .token').textContent === 'Hello'")
@@ -50,6 +57,9 @@ def test_a_prompt_typed_by_a_person_is_continued_and_the_address_reproduces_it(o
     shown = page.locator("#run-strip .token").all_inner_texts()
     assert len(shown) == 4 + 5
     page.wait_for_function("location.search.includes('Hello')")
+    settings |= {"prompt": "Hello, I am", "length": "5", "greedy": "false"}
+    written = dict(parse_qsl(urlsplit(page.url).query))
+    assert {name: written.get(name) for name in settings} == settings
     again = open_page(page.url[page.url.index("?") :].replace("__theme=light", "a=b"))
     finished(again)
     assert again.locator("#run-strip .token").all_inner_texts() == shown

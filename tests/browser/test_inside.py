@@ -29,7 +29,7 @@ def test_every_head_of_every_block_has_a_map_and_a_click_enlarges_it(tab):
     expect(page.locator("#inside-said")).to_contain_text("Block 0, head 0: “·you” looks at")
     maps.nth(6).click()
     expect(page.locator("#inside-said")).to_contain_text("Block 1, head 2: “·you” looks at")
-    expect(page.locator("#inside-maps .map.opened")).to_have_attribute("data-index", "6")
+    expect(page.locator("#inside-maps .map.selected")).to_have_attribute("data-index", "6")
     assert page.locator("#inside-maps img").evaluate("image => image.naturalWidth") == 4 * 12
 
 

@@ -1,4 +1,4 @@
-"""The Probabilities tab in a real Chromium: open a token, reshape it, take the other road, come back."""
+"""The Probabilities tab in a real Chromium: open a token, reshape it, branch from it, come back."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ def saved(page: Page, button: str) -> str:
 def test_prompt_tokens_carry_their_surprisal_and_the_prompt_its_perplexity(open_page):
     page = opened(open_page(TAB))
     names = [token.get_attribute("aria-label") for token in page.locator("#probabilities-strip .token").all()]
-    assert "not foreseen" in names[0]
+    assert "not predicted" in names[0]
     assert all(" bits, rank " in name and " %" in name for name in names[1:])
     expect(page.locator("#probabilities-summary")).to_contain_text("perplexity")
 
@@ -54,12 +54,12 @@ def test_a_token_clicked_on_generate_is_opened(open_page):
 
 def test_arrow_keys_move_and_enter_opens(open_page):
     page = opened(open_page(TAB))
-    page.locator("#probabilities-strip .token.opened").focus()
+    page.locator("#probabilities-strip .token.selected").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page.locator("#opened-token")).to_contain_text("Token 7 of 12")
-    expect(page.locator("#probabilities-strip .token.opened")).to_be_focused()
+    expect(page.locator("#probabilities-strip .token.selected")).to_be_focused()
 
 
 def test_a_redraw_under_the_fingers_does_not_lose_the_focus(open_page):
@@ -136,7 +136,7 @@ def test_a_branch_grows_beside_the_original_nests_and_goes_back(open_page):
     row = page.locator("#candidates tr:not(.chosen) .candidate").first
     chosen = row.inner_text()
     row.click()
-    expect(page.locator("#take")).to_have_text(f"Take the other road: {chosen}")
+    expect(page.locator("#take")).to_have_text(f"Branch with {chosen}")
     page.locator("#take").click()
     expect(page.locator("#branch-strip .token")).to_have_count(12)
     expect(page.locator("#opened-token")).to_contain_text("chosen by you")
@@ -144,8 +144,8 @@ def test_a_branch_grows_beside_the_original_nests_and_goes_back(open_page):
     branch = strip(page, "branch-strip")
     assert branch[:6] == original[:6]
     assert branch[6] == chosen
-    expect(page.locator(".road.original")).to_contain_text(original[6])
-    expect(page.locator(".road.branch")).to_contain_text(chosen)
+    expect(page.locator(".branch-heading.original")).to_contain_text(original[6])
+    expect(page.locator(".branch-heading.branch")).to_contain_text(chosen)
 
     page.locator("#branch-strip .token").nth(9).click()
     expect(page.locator("#opened-token")).to_contain_text("Token 10")
@@ -204,24 +204,24 @@ await until(() => find('#opened-token').textContent.includes('Token 7'));
 find('#candidates tr:not(.chosen) .candidate').click();
 await until(() => !find('#take').disabled);
 find('#take').click();
-await until(() => find('#stop-branch'));
+await until(() => shown('#stop-branch'));
 find('#stop-branch').click();
 """
 
 
 def test_a_branch_that_is_stopped_stays_as_it_is(open_page, bundled_app):
-    page = open_page("?tab=probabilities&length=100&prompt=Hello&top_k=0&top_p=0.99", address=bundled_app)
-    opened(page, 1 + 100)
+    page = open_page("?tab=probabilities&length=300&prompt=Hello&top_k=0&top_p=0.99", address=bundled_app)
+    opened(page, 1 + 300)
     in_page(page, STOP_A_BRANCH)
     expect(page.locator("#stop-branch")).to_be_hidden()
     count = page.locator("#branch-strip .token").count()
-    assert 7 <= count < 1 + 100
+    assert 7 <= count < 1 + 300
     page.wait_for_timeout(500)
     assert page.locator("#branch-strip .token").count() == count
 
 
-def test_the_tab_follows_a_run_that_is_still_growing(open_page):
-    page = open_page("?length=500&top_k=0&top_p=0.95")  # the slowest to draw from
+def test_the_tab_follows_a_run_that_is_still_growing(open_page, bundled_app):
+    page = open_page("?length=500&top_k=0&top_p=0.95", address=bundled_app)  # the slowest to draw from
     seen = in_page(
         page,
         """

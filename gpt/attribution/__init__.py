@@ -1,0 +1,1 @@
+"""Why this token: accounts of a logit, parts switched off, what heads do, tokens replaced, states swapped."""

@@ -1,0 +1,1 @@
+"""Parameters, memory and FLOPs: formulas with their numbers, and a measurement beside them."""

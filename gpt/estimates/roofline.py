@@ -1,0 +1,96 @@
+"""How fast a model can be at best on a machine: whichever takes longer, reading its bytes or doing its operations.
+
+Williams et al. 2009, "Roofline". The machine's two rates are measured here.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+
+import torch
+
+from ..config import GPTConfig
+from .formula import Formula, total
+from .workload import Workload, model_symbols, work_symbols
+
+_SOURCE = "every weight of a product is read once; of the embeddings only rows"
+_READ_BYTES = 2**28  # far more than a processor's caches hold
+_SIDE = 512  # of the matrices multiplied: done soon enough to fall between what others do
+_SECONDS = 0.5  # of repetitions for each rate
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a machine reaches: bytes read from memory and operations, each a second."""
+
+    bytes_per_second: float
+    flops_per_second: float
+
+    def __post_init__(self) -> None:
+        for name, rate in vars(self).items():
+            if not (isfinite(rate) and rate > 0):
+                raise ValueError(f"{name} is {rate}: it has to be a positive number.")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Bytes and operations of reading some tokens, and the seconds that they take at least."""
+
+    bytes_read: Formula
+    flops: Formula
+    seconds: float
+    bound_by: str  # "memory" or "arithmetic"
+
+
+def next_token(config: GPTConfig, workload: Workload, rates: Rates) -> Reading:
+    """Reading the last of seq_len tokens with a cache, in each sequence of the batch."""
+    V, _, d, L, _, f = model_symbols(config)
+    b, s, B, A = work_symbols(workload)
+    weights = L * (4 * d**2 + 2 * d * f) + V * d
+    bytes_read = weights * B + 2 * L * b * s * d * A
+    flops = 2 * b * weights + 4 * b * L * s * d
+    return _reading(bytes_read.formula("token", "bytes", _SOURCE), flops.formula("token", "FLOP", _SOURCE), rates)
+
+
+def prompt(config: GPTConfig, workload: Workload, rates: Rates) -> Reading:
+    """Reading a prompt of seq_len tokens up to the first new token: only the last one needs logits."""
+    workload.check_fits(config)
+    V, _, d, L, _, f = model_symbols(config)
+    b, s, B, A = work_symbols(workload)
+    blocks = L * (4 * d**2 + 2 * d * f)
+    bytes_read = total((blocks + V * d) * B, 2 * L * b * s * d * A)
+    flops = 2 * b * s * blocks + 4 * b * s**2 * L * d + 2 * b * V * d
+    return _reading(bytes_read.formula("prompt", "bytes", _SOURCE), flops.formula("prompt", "FLOP", _SOURCE), rates)
+
+
+def _reading(bytes_read: Formula, flops: Formula, rates: Rates) -> Reading:
+    memory, arithmetic = bytes_read.value / rates.bytes_per_second, flops.value / rates.flops_per_second
+    bound_by = "memory" if memory >= arithmetic else "arithmetic"
+    return Reading(bytes_read, flops, max(memory, arithmetic), bound_by)
+
+
+@torch.inference_mode()
+def machine_rates(dtype: str = "float32") -> Rates:
+    """This machine's rates, in about a second: a sum over memory, a product of matrices in that number format.
+
+    int8 stands for float32 here: torch has no product of its own for it.
+    """
+    kind = torch.float32 if dtype == "int8" else getattr(torch, dtype)
+    numbers = torch.ones(_READ_BYTES // 4)
+    left, right = torch.ones(2, _SIDE, _SIDE, dtype=kind)
+    return Rates(
+        bytes_per_second=_READ_BYTES / _fastest(numbers.sum),
+        flops_per_second=2 * _SIDE**3 / _fastest(lambda: left @ right),
+    )
+
+
+def _fastest(work: Callable[[], object]) -> float:
+    """The shortest of several repetitions in seconds: others may be busy on the machine."""
+    work()
+    shortest, end = float("inf"), time.perf_counter() + _SECONDS
+    while shortest == float("inf") or time.perf_counter() < end:
+        start = time.perf_counter()
+        work()
+        shortest = min(shortest, time.perf_counter() - start)
+    return shortest

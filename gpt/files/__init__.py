@@ -1,0 +1,1 @@
+"""Model files: safetensors layouts, configurations and the Hub, to and from a GPTModel."""

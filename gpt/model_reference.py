@@ -1,0 +1,91 @@
+"""How a visitor names a model: "name", "name:int8", "name#7" (untrained, seed 7), "path:gelu:4heads".
+
+The name is one of ours, the path of a file or folder, or a repository of the Hub.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .config import ACTIVATIONS
+from .engine.precision import PRECISIONS, check_precision
+from .files import hub
+from .seeding import LARGEST_WEIGHT_SEED
+
+STORYTELLER = "storyteller"
+UNTRAINED = "gpt2-124M-untrained"
+NAMES = frozenset((STORYTELLER, UNTRAINED, *hub.REPOSITORIES))  # those of our own
+STORYTELLER_FOLDER = Path(__file__).parent.parent / "assets" / STORYTELLER
+CHAPTER_SEED = 123
+
+_REFERENCE = re.compile(
+    rf"(?P<name>.+?)(?::(?P<precision>{'|'.join(PRECISIONS)}))?(?::(?P<activation>{'|'.join(ACTIVATIONS)}))?"
+    r"(?::(?P<n_heads>[1-9][0-9]{0,5})heads)?(?:#(?P<seed>[0-9]{1,18}))?"
+)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A model as a visitor asks for it. `str` gives the text that `parse` reads.
+
+    Raises ValueError for a precision that there is not, and for a weight seed out of range.
+    """
+
+    name: str
+    precision: str = "float32"
+    seed: int = CHAPTER_SEED  # of an untrained model's weights
+    activation: str | None = None  # None is what the file says
+    n_heads: int | None = None
+
+    def __post_init__(self) -> None:
+        check_precision(self.precision)
+        is_whole = isinstance(self.seed, int) and not isinstance(self.seed, bool)
+        if not is_whole or not 0 <= self.seed <= LARGEST_WEIGHT_SEED:
+            largest = f"{LARGEST_WEIGHT_SEED:,}"
+            raise ValueError(f"The weight seed is {self.seed}: choose a whole number from 0 to {largest}.")
+
+    @classmethod
+    def parse(cls, text: str) -> "Reference":
+        """Raises ValueError when text is no reference."""
+        match = _REFERENCE.fullmatch(text)
+        if match is None:
+            raise ValueError("No model is named: give one of the names that /models lists.")
+        seed, n_heads = match["seed"], match["n_heads"]
+        return cls(
+            match["name"],
+            match["precision"] or "float32",
+            CHAPTER_SEED if seed is None else int(seed),
+            match["activation"],
+            None if n_heads is None else int(n_heads),
+        )
+
+    def __str__(self) -> str:
+        said = [] if self.precision == "float32" else [self.precision]
+        said += [self.activation] if self.activation else []
+        said += [f"{self.n_heads}heads"] if self.n_heads else []
+        return ":".join([self.name, *said]) + ("" if self.seed == CHAPTER_SEED else f"#{self.seed}")
+
+
+def folder_of(name: str) -> Path:
+    """Where the model lies that is in the box, or that a path names."""
+    return STORYTELLER_FOLDER if name == STORYTELLER else Path(name).expanduser()
+
+
+def is_path(name: str) -> bool:
+    """Whether a name is meant as a path: it leads somewhere, or cannot be anything else."""
+    if name in NAMES:
+        return False
+    return Path(name).expanduser().exists() or (
+        not is_repository(name) and ("/" in name or os.sep in name or "." in name)
+    )
+
+
+def is_repository(name: str) -> bool:
+    """Whether a name can be a repository of the Hub, or its address."""
+    if name in NAMES or name.endswith(".safetensors"):
+        return False
+    try:
+        return bool(hub.repository_of(name))
+    except ValueError:
+        return False

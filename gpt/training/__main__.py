@@ -1,0 +1,5 @@
+"""The command line: `python -m gpt.training TEXT --out FOLDER`."""
+
+from .command import main
+
+main()

@@ -1,0 +1,189 @@
+"""The one training that a server runs for its page: a process of its own in a temporary folder, started and stopped.
+
+What it does is read from its log; whatever becomes of it, the server goes on.
+"""
+
+import atexit
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock, Timer
+from weakref import WeakSet
+
+from .life import Life, life_in
+from .output_folder import OutputFolder
+
+_ROOT = Path(__file__).parents[2]
+_LONGEST_NAME = 40
+_OPEN: "WeakSet[Trainer]" = WeakSet()
+NOTHING, RUNNING, PAUSED, FINISHED, ENDED = "nothing", "running", "paused", "finished", "ended"
+
+
+@dataclass(frozen=True)
+class State:
+    """How the training stands, and the sentence for one that ended by itself."""
+
+    kind: str
+    said: str = ""
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the same training can be started again where it was."""
+        return self.kind in (PAUSED, ENDED)
+
+
+class Trainer:
+    """At most one training; `seconds` is how long it may run at a stretch, None for any time."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._seconds = seconds
+        self._lock = RLock()
+        self._folder: Path | None = None
+        self._copies: Path | None = None
+        self._arguments: list[str] = []
+        self._process: subprocess.Popen[str] | None = None
+        self._timer: Timer | None = None
+        self._is_asked_to_stop = False
+        self._count = 0
+        self.name = ""  # of the training: one for each start
+        _OPEN.add(self)
+
+    def start(self, text: Path | str, arguments: Sequence[str]) -> None:
+        """Begin another training on a file, or on a text as it is, with options of the command line.
+
+        Raises ValueError while one runs.
+        """
+        with self._lock:
+            if self.state().kind == RUNNING:
+                raise ValueError("A training runs on this server already: watch it, or start yours when it has ended.")
+            self._forget()
+            self._folder = Path(tempfile.mkdtemp(prefix="training-"))
+            if isinstance(text, str):
+                pasted = self._folder / "pasted.txt"
+                pasted.write_text(text, encoding="utf-8")
+                text = pasted
+            self._count += 1
+            stem = re.sub(r"[^\w-]+", "-", text.stem)[:_LONGEST_NAME] or "text"
+            self.name = stem if self._count == 1 else f"{stem}-{self._count}"
+            self._arguments = [str(text), "--out", str(self.output), *arguments]
+            self._run()
+
+    def pause(self) -> None:
+        """Ask it to end after its step, with a checkpoint."""
+        with self._lock:
+            if self._process is not None and self._process.poll() is None:
+                self._is_asked_to_stop = True
+                self._process.send_signal(signal.SIGTERM)
+
+    def go_on(self) -> None:
+        """Run the same command again: it goes on from its checkpoint. Raises ValueError when there is nothing to."""
+        with self._lock:
+            if not self.state().can_go_on:
+                raise ValueError("There is no training to go on with: start one.")
+            self._run()
+
+    def copy_of(self, step: int) -> tuple[str, Path]:
+        """A name for the model of a kept step, and a folder with it that outlives the training.
+
+        Raises ValueError for a step that is not kept.
+        """
+        with self._lock:
+            if self._folder is None or not (OutputFolder(self.output).kept_step(step) / "model.safetensors").exists():
+                raise ValueError(f"Step {step} of this training is not there: choose another one.")
+            if self._copies is None:
+                self._copies = Path(tempfile.mkdtemp(prefix="trained-"))
+            name = f"{self.name}@{step}"
+            if not (self._copies / name).exists():
+                shutil.copytree(OutputFolder(self.output).kept_step(step), self._copies / name)
+            return name, self._copies / name
+
+    @property
+    def output(self) -> Path:
+        """The folder that the training writes to."""
+        assert self._folder is not None
+        return self._folder / "model"
+
+    def life(self) -> Life | None:
+        """What the training has logged and kept so far, None before it has."""
+        with self._lock:
+            return None if self._folder is None else life_in(self.output)
+
+    def state(self) -> State:
+        """How it stands now."""
+        with self._lock:
+            if self._process is None:
+                return State(NOTHING)
+            status = self._process.poll()
+            if status is None:
+                return State(RUNNING)
+            if status == 0 and (self.output / "model.safetensors").exists():
+                return State(FINISHED)
+            if self._is_asked_to_stop:
+                return State(PAUSED)
+            return State(ENDED, self._why_it_ended(status))
+
+    def close(self) -> None:
+        """End the process, and delete what it and `copy_of` have written."""
+        with self._lock:
+            self._forget()
+            if self._copies is not None:
+                shutil.rmtree(self._copies, ignore_errors=True)
+                self._copies = None
+
+    def _run(self) -> None:
+        self._is_asked_to_stop = False
+        assert self._folder is not None
+        with (self._folder / "said.txt").open("w", encoding="utf-8") as said:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gpt.training.background", *self._arguments],
+                cwd=_ROOT,
+                stdin=subprocess.PIPE,  # closed when this process ends, however it does
+                stdout=said,
+                stderr=said,
+                text=True,
+            )
+        if self._seconds is not None:
+            self._timer = Timer(self._seconds, self._pause_if_still, [self._process])
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _pause_if_still(self, process: "subprocess.Popen[str]") -> None:
+        with self._lock:
+            if self._process is process:
+                self.pause()
+
+    def _why_it_ended(self, status: int) -> str:
+        if status < 0:
+            name = signal.Signals(-status).name
+            return f"The training process was ended from outside ({name}): Go on takes up its last checkpoint."
+        assert self._folder is not None
+        said = (self._folder / "said.txt").read_text(encoding="utf-8", errors="replace")
+        last_line = said.strip().rpartition("\n")[2].rpartition("error: ")[2]
+        return last_line or f"The training process ended with exit status {status}, and did not say why."
+
+    def _forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()  # its folder goes with it
+            self._process.wait()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._process, self._folder = None, None
+
+
+def close_all() -> None:
+    """End every training of this server and delete its files: when the server ends, however soon."""
+    for trainer in list(_OPEN):
+        trainer.close()
+
+
+atexit.register(close_all)

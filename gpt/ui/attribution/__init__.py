@@ -1,0 +1,1 @@
+"""Views that tell why a token came, for the Probabilities and the Inside tab."""

@@ -1,0 +1,1 @@
+"""The Building blocks tab, one module a panel."""

@@ -1,0 +1,133 @@
+"""What the Calculator shows of a calculation: a value for each component, by name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import Any
+
+from gradio.components.plot import PlotData
+
+from ...config import PRESET_NAMES, GPTConfig
+from ...estimates.budget import ParameterCount, count_parameters, memory_growth, memory_of
+from ...estimates.devices import fits
+from ...estimates.flops import count_flops
+from ...estimates.measurement import slowness
+from ...estimates.resident import resident_peak
+from ...estimates.workload import Workload
+from ..common.components import plot
+from ..common.drawing import Updates
+from ..common.page_html import problem
+from . import estimate_tables as tables
+from .after_chapter import AfterInputs, Values, after_chapter, first_inputs
+from .figures import flop_bar, memory_bar, memory_curve, parameter_bars
+
+PRESETS = {name: GPTConfig.preset(name) for name in PRESET_NAMES}
+GROWTH = {"seq_len": "tokens in each sequence", "batch_size": "sequences in the batch"}
+
+DEFAULT_GFLOPS = 100
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the panels ask beside the settings: `over` is a key of GROWTH, speed in GFLOP/s."""
+
+    over: Any
+    speed: Any
+    after: AfterInputs
+
+
+def first_asked(config: GPTConfig) -> Asked:
+    """What the panels' fields hold at first."""
+    return Asked("seq_len", DEFAULT_GFLOPS, first_inputs(config))
+
+
+def asked_from(values: Sequence[Any]) -> tuple[Asked, Sequence[Any]]:
+    """The first of some values as Asked, in the order of its fields, and the others."""
+    n_after = len(fields(AfterInputs))
+    over, speed, *rest = values
+    return Asked(over, speed, AfterInputs(*rest[:n_after])), rest[n_after:]
+
+
+@dataclass(frozen=True)
+class ResultComponents:
+    """The components that show a calculation."""
+
+    config_note: Any
+    workload_note: Any
+    own_parameters: Any
+    preset_parameters: Any
+    parameters: Any
+    head_answer: Any
+    memory_parts: Any
+    memory_growth: Any
+    memory: Any
+    devices: Any
+    operations_parts: Any
+    operations: Any
+    speed_note: Any
+    variants_note: Any
+    variants_figure: Any
+    variants: Any
+    best_note: Any
+    best: Any
+    measure_note: Any
+
+    def updates(self, values: Values) -> Updates:
+        """The values by component."""
+        return {getattr(self, name): value for name, value in values.items()}
+
+
+def calculated(config: GPTConfig, workload: Workload, asked: Asked) -> Values:
+    """All results. Raises ValueError for an impossible workload."""
+    return (
+        _parameters(config)
+        | _memory(config, workload, asked.over)
+        | _operations(config, workload, asked.speed)
+        | after_chapter(config, workload, asked.after)
+        | {"measure_note": tables.hint(slowness(workload))}
+    )
+
+
+def _parameters(config: GPTConfig) -> Values:
+    own = count_parameters(config)
+    return {
+        "own_parameters": plot(parameter_bars({"": own.by_component})),
+        "preset_parameters": _preset_bars(config.qkv_bias, config.tied_head),
+        "parameters": tables.parameter_table(own, _preset_counts(config.qkv_bias, config.tied_head)),
+        "head_answer": tables.head_answer(config),
+    }
+
+
+@cache
+def _preset_counts(qkv_bias: bool, tied_head: bool) -> dict[str, ParameterCount]:
+    return {
+        name.removeprefix("gpt2-"): count_parameters(replace(preset, qkv_bias=qkv_bias, tied_head=tied_head))
+        for name, preset in PRESETS.items()
+    }
+
+
+@cache
+def _preset_bars(qkv_bias: bool, tied_head: bool) -> PlotData:
+    counts = _preset_counts(qkv_bias, tied_head)
+    return plot(parameter_bars({name: count.by_component for name, count in counts.items()}))
+
+
+def _memory(config: GPTConfig, workload: Workload, over: str) -> Values:
+    estimate = memory_of(config, workload)
+    resident = resident_peak(config, workload)
+    points = memory_growth(config, workload, over)
+    return {
+        "memory_parts": plot(memory_bar(estimate)),
+        "memory_growth": plot(memory_curve(points, GROWTH[over], getattr(workload, over))),
+        "memory": tables.memory_table(estimate, resident),
+        "devices": tables.fits_list(fits(estimate.peak, estimate.peak if resident is None else resident.value)),
+    }
+
+
+def _operations(config: GPTConfig, workload: Workload, speed: Any) -> Values:
+    count = count_flops(config, workload.batch_size, workload.seq_len, workload.recompute)
+    bar = {"operations_parts": plot(flop_bar(count.by_component))}
+    try:
+        return bar | {"operations": tables.flop_table(count, 1e9 * float(speed or 0)), "speed_note": ""}
+    except ValueError as error:
+        return bar | {"speed_note": problem(str(error))}

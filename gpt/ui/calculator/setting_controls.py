@@ -1,0 +1,199 @@
+"""The Calculator's inputs: a model's configuration, and what it is asked to do."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gradio as gr
+
+from ...config import ACTIVATIONS, GPTConfig
+from ...estimates.workload import DTYPES, MODES, OPTIMIZERS, RECOMPUTE, Workload
+
+_OPTIMIZER_LABELS = {
+    "sgd": "SGD",
+    "sgd_momentum": "SGD with momentum",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "adamw_mixed": "AdamW, float32 master weights",
+}
+_RECOMPUTE_LABELS = {"none": "keep all", "selective": "recompute attention", "full": "recompute blocks"}
+_ACTIVATION_LABELS = {"gelu_tanh": "GELU, tanh form", "gelu": "GELU, exact", "relu": "ReLU"}
+_WHOLE = ("vocab_size", "context_length", "emb_dim", "n_heads", "n_layers")
+_RATES = ("drop_rate_emb", "drop_rate_attn", "drop_rate_shortcut")  # each empty where it is drop_rate
+
+
+@dataclass(frozen=True)
+class ConfigControls:
+    """The inputs that make a GPTConfig, under its field names."""
+
+    emb_dim: gr.Number
+    n_layers: gr.Number
+    n_heads: gr.Number
+    context_length: gr.Number
+    vocab_size: gr.Number
+    drop_rate: gr.Number
+    qkv_bias: gr.Checkbox
+    tied_head: gr.Checkbox
+    inner_dim: gr.Number
+    activation: gr.Dropdown
+    drop_rate_emb: gr.Number
+    drop_rate_attn: gr.Number
+    drop_rate_shortcut: gr.Number
+
+
+@dataclass(frozen=True)
+class WorkloadControls:
+    """The inputs that make a Workload, under its field names."""
+
+    mode: gr.Radio
+    dtype: gr.Dropdown
+    batch_size: gr.Number
+    seq_len: gr.Number
+    optimizer: gr.Dropdown
+    recompute: gr.Dropdown
+
+
+def config_controls(config: GPTConfig) -> ConfigControls:
+    """Number fields and check boxes, filled in."""
+
+    def number(name: str, info: str, empty: str | None = None) -> gr.Number:
+        value = getattr(config, name)
+        return gr.Number(value, label=name, info=info, placeholder=empty, min_width=90, elem_id=f"calc-{name}")
+
+    with gr.Row():
+        emb_dim = number("emb_dim", "Vector width.")
+        n_layers = number("n_layers", "Blocks.")
+        n_heads = number("n_heads", "Per block.")
+    with gr.Row():
+        context_length = number("context_length", "Most tokens.")
+        vocab_size = number("vocab_size", "Tokens known.")
+        drop_rate = number("drop_rate", "Only in training.")
+    with gr.Row():
+        tied_head = gr.Checkbox(config.tied_head, label="Tied output head", elem_id="calc-tied_head")
+        qkv_bias = gr.Checkbox(config.qkv_bias, label="qkv_bias", elem_id="calc-qkv_bias")
+    with gr.Accordion("Feed-forward and dropout by place", open=False, elem_id="calc-more"):
+        with gr.Row():
+            inner_dim = number("inner_dim", "Inside the feed-forward.", "4 · emb_dim")
+            activation = gr.Dropdown(
+                [(_ACTIVATION_LABELS[name], name) for name in ACTIVATIONS],
+                value=config.activation,
+                label="activation",
+                info="Between its layers.",
+                min_width=140,
+                elem_id="calc-activation",
+            )
+        with gr.Row():
+            places = ("After embeddings.", "On attention.", "Before shortcuts.")
+            rates = [number(name, info, "drop_rate") for name, info in zip(_RATES, places, strict=True)]
+    return ConfigControls(
+        emb_dim,
+        n_layers,
+        n_heads,
+        context_length,
+        vocab_size,
+        drop_rate,
+        qkv_bias,
+        tied_head,
+        inner_dim,
+        activation,
+        *rates,
+    )
+
+
+def workload_controls(workload: Workload) -> WorkloadControls:
+    """What the model is asked to do, filled in. What inference has no use for appears with training."""
+    mode = gr.Radio(list(MODES), value=workload.mode, label="What for", show_label=False, elem_id="calc-mode")
+    with gr.Row():
+        batch_size = gr.Number(
+            workload.batch_size, label="batch_size", info="Sequences.", min_width=70, elem_id="calc-batch_size"
+        )
+        seq_len = gr.Number(workload.seq_len, label="seq_len", info="Tokens.", min_width=70, elem_id="calc-seq_len")
+        dtype = gr.Dropdown(
+            list(DTYPES),
+            value=workload.dtype,
+            label="dtype",
+            info="Of each number.",
+            scale=2,
+            min_width=140,
+            elem_id="calc-dtype",
+        )
+    with gr.Row(visible=workload.mode == "training") as training_choices:
+        optimizer = _training_choice("optimizer", "Optimizer", OPTIMIZERS, _OPTIMIZER_LABELS, workload.optimizer)
+        recompute = _training_choice("recompute", "Activations", RECOMPUTE, _RECOMPUTE_LABELS, workload.recompute)
+    mode.input(
+        lambda chosen: gr.update(visible=chosen == "training"), [mode], [training_choices], api_visibility="private"
+    )
+    return WorkloadControls(mode, dtype, batch_size, seq_len, optimizer, recompute)
+
+
+def _training_choice(
+    name: str, label: str, choices: Iterable[str], labels: Mapping[str, str], value: str
+) -> gr.Dropdown:
+    return gr.Dropdown(
+        [(labels[choice], choice) for choice in choices],
+        value=value,
+        label=label,
+        info="Of the training step." if name == "optimizer" else "For the backward pass.",
+        min_width=130,
+        elem_id=f"calc-{name}",
+    )
+
+
+def settings_by_name(*values: Any) -> dict[str, Any]:
+    """The values of the fields of `ConfigControls` and then of `WorkloadControls`, by name."""
+    names = [field.name for field in (*fields(ConfigControls), *fields(WorkloadControls))]
+    return dict(zip(names, values, strict=True))
+
+
+def config_from(settings: Mapping[str, Any]) -> GPTConfig:
+    """The configuration in the fields. Raises ValueError when it is impossible."""
+    inner_dim = settings["inner_dim"]
+    return GPTConfig(
+        **{name: whole(name, settings[name]) for name in _WHOLE},
+        **{name: settings[name] for name in ("qkv_bias", "tied_head", "activation", *_RATES)},
+        drop_rate=_filled("drop_rate", settings["drop_rate"]),
+        inner_dim=None if inner_dim is None else whole("inner_dim", inner_dim),
+    )
+
+
+def workload_from(settings: Mapping[str, Any]) -> Workload:
+    """The workload in the fields that the mode has a use for. Raises ValueError when it is impossible."""
+    counts = {name: whole(name, settings[name]) for name in ("batch_size", "seq_len")}
+    training = ("optimizer", "recompute") if settings["mode"] == "training" else ()
+    return Workload(**counts, **{name: settings[name] for name in ("mode", "dtype", *training)})
+
+
+def settings_from(*values: Any) -> tuple[GPTConfig, Workload]:
+    """Both, from the values of all fields. Raises ValueError when they are impossible."""
+    settings = settings_by_name(*values)
+    return config_from(settings), workload_from(settings)
+
+
+def config_values(config: GPTConfig) -> dict[str, Any]:
+    """What the fields of `ConfigControls` show for a configuration."""
+    return {field.name: getattr(config, field.name) for field in fields(ConfigControls)}
+
+
+def same_model(config: GPTConfig, other: GPTConfig) -> bool:
+    """Whether two configurations show the same in the fields: their sizes, rates and switches agree."""
+    return _shown(config) == _shown(other)
+
+
+def _shown(config: GPTConfig) -> dict[str, Any]:
+    rates = dict(zip(_RATES, config.drop_rates, strict=True))
+    return config_values(config) | rates | {"inner_dim": config.inner_width, "drop_rate": None}
+
+
+def whole(name: str, value: Any) -> Any:
+    """A typed number, of which a browser may make a float. Raises ValueError where nothing is typed.
+
+    What is not a whole number is left for the library to refuse.
+    """
+    value = _filled(name, value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _filled(name: str, value: Any) -> Any:
+    if value is None:
+        raise ValueError(f"{name} is empty: type a number.")
+    return value

@@ -1,0 +1,207 @@
+"""The Calculator tab: parameters, memory and operations of any configuration, and a measurement beside them."""
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, fields
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from ...config import GPTConfig
+from ...estimates.budget import count_parameters, memory_of
+from ...estimates.formula import Formula
+from ...estimates.workload import Workload
+from ...library import LoadedModel
+from ...model_reference import Reference
+from ..common.components import intro, note_area
+from ..common.downloads import File, csv_file, json_file, save_button
+from ..common.drawing import Drawing, Updates, with_note
+from ..common.page_context import Page
+from ..common.page_html import problem
+from . import estimate_tables as tables
+from . import presets
+from .after_chapter import Values
+from .calculated_results import PRESETS, Asked, asked_from, calculated
+from .calculation import Measured, measured_rows, record, sums
+from .loaded_weights import loaded_weights, textbook_note
+from .measuring_panel import wire_measuring
+from .panels import Panels, build_panels
+from .presets import Fields, Filled
+from .rates import wire_rates
+from .setting_controls import (
+    config_controls,
+    config_from,
+    same_model,
+    settings_by_name,
+    settings_from,
+    workload_controls,
+    workload_from,
+)
+
+KEY = "calculator"
+LABEL = "Calculator"
+# One queue for all that fills the results: a slower answer never replaces a later one.
+_IN_ORDER: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "calculator", "concurrency_limit": 1}
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Everything on the tab that changes."""
+
+    page: Page
+    buttons: Mapping[str, gr.Button]
+    fields: Fields
+    panels: Panels
+    filled: gr.State  # Filled
+
+    def outputs(self) -> list[Any]:
+        """What a calculation changes."""
+        return [*vars(self.panels.results).values(), self.panels.kept, *self.buttons.values()]
+
+
+def build(page: Page) -> None:
+    """Lay the tab out and wire it."""
+    measures = page.options.allow_measuring
+    intro(
+        "What a model of any size weighs, needs and costs, each figure beside the sum that gives it. Choose a size or "
+        "type your own, switch to training" + (", then measure the real thing on this machine." if measures else "."),
+        "section 4.6",
+    )
+    first = presets.first_settings(page.library)
+    filled = gr.State(Filled(str(Reference.parse(page.library.default)), first[0]))
+    measured = gr.State(None)
+    with gr.Row(equal_height=False, elem_classes=["sides"]):
+        with gr.Column(scale=2, min_width=320, elem_id="calc-controls"):
+            buttons = presets.preset_buttons(first[0])
+            config = config_controls(first[0])
+            config_note = note_area("calc-config-problem")
+            settings = Fields(config, workload_controls(first[1]))
+            workload_note = note_area("calc-workload-problem")
+            with gr.Row():
+                save_button("Save JSON", "calc-json", json_of, [measured, *settings.all()])
+                save_button("Save CSV", "calc-csv", csv_of, [measured, *settings.all()])
+            gr.HTML(tables.symbols_line())
+        with gr.Column(scale=5, min_width=320), gr.Tabs(elem_id="calc-tabs") as tabs:
+            panels = build_panels(*first, config_note, workload_note, page.options.allow_measuring)
+    # A figure drawn while its panel was hidden takes its width when the panel is shown.
+    tabs.select(
+        None, None, None, js="() => setTimeout(() => dispatchEvent(new Event('resize')), 50)", api_visibility="private"
+    )
+    _wire(_Parts(page, buttons, settings, panels, filled))
+    if panels.measuring is not None:
+        wire_measuring(panels.measuring, measured, settings.all(), page.options.public)
+
+
+def _wire(parts: _Parts) -> None:
+    """Each change calculates; buttons, and the opening of the tab, fill the fields first."""
+    asked = parts.panels.asked()
+    inputs = [parts.page.model, *asked, *parts.fields.all()]
+
+    def calculate(reference: str, *values: Any) -> Updates:
+        return _shown(parts, parts.page.library.find(reference), *_split(values))
+
+    listeners = [each.input for each in inputs[1:] if not isinstance(each, gr.State)]
+    gr.on(listeners, calculate, inputs, parts.outputs(), trigger_mode="always_last", **_IN_ORDER)
+    wire_rates(parts.page, parts.panels.after, calculate, inputs, parts.fields, parts.outputs())
+    outputs = [parts.filled, *parts.fields.all(), *parts.outputs()]
+    for name, button in parts.buttons.items():
+        fill = (
+            partial(_fill_with_loaded, parts) if name == presets.LOADED else partial(_fill_with, parts, PRESETS[name])
+        )
+        button.click(fill, inputs, outputs, **_IN_ORDER)
+    # Not on the page from the start: it needs the model, which may still be loading when the page is built.
+    parts.panels.memory.select(calculate, inputs, parts.outputs(), **_IN_ORDER)
+    opened = Drawing(partial(_opened, parts), [parts.filled, *inputs], outputs)
+    parts.page.when_opened(KEY, opened)
+
+
+def _split(values: tuple[Any, ...]) -> tuple[Asked, dict[str, Any]]:
+    """What the panels ask, and the settings, from the values of all inputs but the model."""
+    asked, rest = asked_from(values)
+    return asked, settings_by_name(*rest)
+
+
+def _fill_with(parts: _Parts, config: GPTConfig, reference: str, *values: Any) -> Updates:
+    asked, settings = _split(values)
+    settings = presets.filled_with(settings, config)
+    return parts.fields.updates(settings) | _shown(parts, parts.page.library.find(reference), asked, settings)
+
+
+def _fill_with_loaded(parts: _Parts, reference: str, *values: Any) -> Updates:
+    def filled() -> Updates:
+        loaded = parts.page.library.get(reference)
+        asked, settings = _split(values)
+        settings = presets.filled_with_loaded(settings, loaded)
+        known = {parts.filled: Filled(loaded.reference, loaded.model.config)}
+        return known | parts.fields.updates(settings) | _shown(parts, loaded, asked, settings)
+
+    return with_note(parts.panels.results.config_note, filled)
+
+
+def _opened(parts: _Parts, filled: Filled, reference: str, *values: Any) -> Updates:
+    """Another model than before fills the fields, unless the visitor has changed them."""
+
+    def drawn() -> Updates:
+        loaded = parts.page.library.get(reference)
+        asked, settings = _split(values)
+        if filled.reference == loaded.reference:
+            return {parts.filled: gr.skip()}  # nothing: the visitor may have begun to change something meanwhile
+        if presets.untouched(settings, filled):
+            return _fill_with_loaded(parts, reference, *values)
+        return _shown(parts, loaded, asked, settings)
+
+    return with_note(parts.panels.results.config_note, drawn)
+
+
+def _shown(parts: _Parts, loaded: LoadedModel | None, asked: Asked, settings: Mapping[str, Any]) -> Updates:
+    """All results, the marked buttons, and what this app keeps where the settings are those of the loaded model."""
+    values = calculated_or_refused(asked, settings)
+    try:
+        config = config_from(settings)
+    except ValueError:
+        config = None
+    whose = presets.marks(parts.buttons, config, loaded)
+    if config is not None and loaded is not None:
+        is_loaded = same_model(config, loaded.model.config)
+        whose |= {parts.panels.kept: loaded_weights(loaded) if is_loaded else textbook_note(loaded.name)}
+    return parts.panels.results.updates(values) | whose
+
+
+def calculated_or_refused(asked: Asked, settings: Mapping[str, Any]) -> Values:
+    """All results; what is impossible is said beside its cause, and everything else stays as it was."""
+    try:
+        config = config_from(settings)
+        count_parameters(config)
+    except ValueError as error:
+        return {"config_note": problem(str(error)), "workload_note": ""}
+    try:
+        results = calculated(config, workload_from(settings), asked)
+    except ValueError as error:
+        return {"config_note": "", "workload_note": problem(str(error))}
+    return {"config_note": "", "workload_note": ""} | results
+
+
+def json_of(measured: Measured | None, *settings: Any) -> File | None:
+    """The calculation of the fields' values as JSON, or None when they are impossible."""
+    possible = _possible(settings)
+    return None if possible is None else json_file("calculation", record(*possible, measured))
+
+
+def csv_of(measured: Measured | None, *settings: Any) -> File | None:
+    """Its formulas as CSV, and below them what was measured; None when the settings are impossible."""
+    possible = _possible(settings)
+    if possible is None:
+        return None
+    names = [field.name for field in fields(Formula)]
+    rows = [*sums(*possible), *measured_rows(*possible, measured)]
+    return csv_file("calculation", ["section", *names], [[section, *astuple(row)] for section, row in rows])
+
+
+def _possible(settings: tuple[Any, ...]) -> tuple[GPTConfig, Workload] | None:
+    """The settings, or None when the tab already says that they are impossible."""
+    try:
+        config, workload = settings_from(*settings)
+        memory_of(config, workload)
+    except ValueError:
+        return None
+    return config, workload

@@ -1,0 +1,100 @@
+"""What every tab is built with: the models, the visitor's run, and how to draw and save something of that run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
+
+from ...library import Library
+from ...runs import Run
+from ..host.options import LAPTOP, Options
+from .downloads import File, save_button
+from .drawing import Drawing, Updates, with_note
+from .page_html import NO_RUN
+from .run_controls import Generating
+from .stoppable_work import Ongoing
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What happens when a visitor comes to a tab, and when a page that opened on it has its first run."""
+
+    tab: str
+    drawing: Drawing
+    first_run: Drawing
+
+
+@dataclass(frozen=True)
+class Page:
+    """Handed to every tab's `build`. The states belong to the visitor, the library to everybody."""
+
+    library: Library
+    model: gr.State  # reference of the chosen model, "" for the default
+    run: gr.State  # Run | None: the generation all tabs look at
+    position: gr.State  # int | None: which token of run.ids is selected
+    generating: Generating | None = None  # the Generate tab, for all tabs built after it
+    openings: list[Opening] = field(default_factory=list)
+    places: dict[tuple[str, str], Block] = field(default_factory=dict)  # by tab and name: see `reachable`
+    tabs: gr.Tabs | None = None  # of the page
+    ongoing: Ongoing = field(default_factory=Ongoing)  # runs and branches: only one grows at a time
+    loaded_line: gr.HTML | None = None  # of the header: what is loaded
+    models: gr.Dropdown | None = None  # of the header: the list of models
+    options: Options = LAPTOP  # what the host of this server has set
+
+    def drawing(
+        self, fn: Callable[..., Updates], inputs: Sequence[Component], outputs: Sequence[Any], note: gr.HTML
+    ) -> Drawing:
+        """Something drawn of the visitor's run: fn takes the Run, then the values of the inputs.
+
+        The note says that there is no run yet, or with which sentence fn refuses (ValueError, WeightsError).
+        """
+
+        def draw(run: Run | None, *values: Any) -> Updates:
+            return {note: NO_RUN} if run is None else with_note(note, lambda: fn(run, *values))
+
+        return Drawing(draw, [self.run, *inputs], [note, *outputs])
+
+    def when_opened(self, tab: str, drawing: Drawing, first_run: Drawing | None = None) -> None:
+        """Draw whenever the tab with this key comes into view, and when the first run of a page on it is there.
+
+        A tab that polls for a new run does something else for that first run.
+        """
+        self.openings.append(Opening(tab, drawing, first_run or drawing))
+
+    def reachable(self, tab: str, **components: Block) -> None:
+        """Let others set what a tab shows, by these names: the address (`?tab=TAB&name=value`), and `opened`."""
+        self.places.update({(tab, name): component for name, component in components.items()})
+
+    def opened(self, tab: str, **values: Any) -> Updates:
+        """What opens a tab, with these values, or gr.updates, in the components that it made reachable."""
+        return {self.tabs: gr.Tabs(selected=tab)} | {self.places[tab, name]: value for name, value in values.items()}
+
+    def openable(self) -> list[Any]:
+        """All components that `opened` may change: of the tabs built so far."""
+        return [self.tabs, *self.places.values()]
+
+    def save_button(
+        self, label: str, elem_id: str, make: Callable[..., File | None], inputs: Sequence[Component] = ()
+    ) -> None:
+        """A button that saves a file made of the visitor's run: make takes the Run, then the values of the inputs.
+
+        Before there is a run, and where make gives None, nothing is saved.
+        """
+
+        def file(run: Run | None, *values: Any) -> File | None:
+            return None if run is None else make(run, *values)
+
+        save_button(label, elem_id, file, [self.run, *inputs])
+
+
+class Tab(Protocol):
+    """A tab is a module with these names."""
+
+    KEY: str  # in the address: ?tab=KEY
+    LABEL: str  # on the page
+
+    def build(self, page: Page) -> None:
+        """Lay the tab out and wire it."""

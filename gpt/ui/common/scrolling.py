@@ -1,0 +1,27 @@
+"""What scrolls inside the page can be reached by the Tab key, and then be scrolled by the arrow keys.
+
+Gradio's own components, such as the one for formulas, give no way to say so where they are made.
+"""
+
+import gradio as gr
+
+_SCRIPT = r"""
+const places = '.scroll, .unread p, .in-python pre, #formula, #over-the-run';
+const holds = (place) => place.querySelector('a[href], button, input, [tabindex]');
+const mark = () => document.querySelectorAll(places).forEach((place) => {
+  const scrolls = place.scrollWidth > place.clientWidth || place.scrollHeight > place.clientHeight;
+  if (scrolls && !holds(place)) place.tabIndex = 0;
+  else place.removeAttribute('tabindex');
+});
+let waiting = 0;
+const soon = () => { clearTimeout(waiting); waiting = setTimeout(mark, 200); };
+new MutationObserver(soon).observe(document.body, {childList: true, subtree: true});
+window.addEventListener('resize', soon);
+document.fonts.addEventListener('loadingdone', soon); // a formula grows with its font
+soon();
+"""
+
+
+def reachable_scrolling() -> gr.HTML:
+    """The script, in a component that shows nothing."""
+    return gr.HTML("", js_on_load=_SCRIPT, visible="hidden")

@@ -1,0 +1,82 @@
+"""The stretch of a run around its selected token, traced, and the latest traces of all visitors.
+
+A trace depends on the model and the tokens only: another view or token does not run the model again, and visitors
+who look at the same text share it.
+"""
+
+from dataclasses import dataclass
+
+from ...chapter.without_norms import without_norms
+from ...library import Library
+from ...model import GPTModel
+from ...runs import Run
+from ...tracing import Trace, Window, trace_window, window_around
+from .recent_results import RecentResults
+
+_MOST_BYTES = 500_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """The traced stretch of a run around its selected token; `token` is that token's place in the stretch."""
+
+    run: Run
+    model: GPTModel
+    trace: Trace
+    window: Window
+    token: int
+
+    @property
+    def numbers(self) -> range:
+        """The window's tokens, counted from 1 in the whole text, as all tabs do."""
+        return range(self.window.start + 1, self.window.stop + 1)
+
+    @property
+    def labels(self) -> list[str]:
+        """The window's tokens as they are on the strip."""
+        return [self.run.reader.visible(token_id) for token_id in self.trace.ids]
+
+    @property
+    def numbers_read(self) -> range:
+        """The same for all tokens that the model read to compute them."""
+        return range(self.window.first_read + 1, self.window.stop + 1)
+
+    @property
+    def labels_read(self) -> list[str]:
+        """All tokens that were read, the window's last, as they are on the strip."""
+        read = self.run.ids[self.window.first_read : self.window.stop]
+        return [self.run.reader.visible(token_id) for token_id in read]
+
+
+def traced_run(library: Library, run: Run, index: int | None) -> Traced:
+    """The window of the run that holds token `index` of run.ids, traced by the run's model.
+
+    The prompt's last token stands in for none, and for one that the run does not have.
+    """
+    if index is None or not 0 <= index < len(run.ids):
+        index = len(run.prompt_ids) - 1
+    model = library.get(run.model_name).model
+    window = window_around(index, len(run.ids), model.config.context_length)
+    return Traced(run, model, _traced(run, model, window), window, index - window.start)
+
+
+def traced_without_norms(traced: Traced) -> Trace:
+    """The same stretch through the same network with the identity in place of its LayerNorms."""
+    return _traced(traced.run, without_norms(traced.model), traced.window, "without norms")
+
+
+def _traced(run: Run, model: GPTModel, window: Window, altered: str = "") -> Trace:
+    key = (run.model_name, altered, window.start - window.first_read, run.ids[window.first_read : window.stop])
+    return _recent.get(key, lambda: trace_window(model, run.ids, window))
+
+
+def _bytes(trace: Trace) -> int:
+    norms = sum(norm.before.nbytes + norm.after.nbytes for norm in trace.norms)
+    blocks = sum(
+        2 * block.keys.nbytes + block.queries.nbytes + block.heads.nbytes + block.feed_forward.nbytes
+        for block in trace.blocks
+    )
+    return norms + blocks
+
+
+_recent = RecentResults(_MOST_BYTES, _bytes)

@@ -1,0 +1,70 @@
+"""Keeps an event from being lost when it is sent in the moment in which the stream of answers ends.
+
+Gradio ends a session's stream once nothing is under way. A page that hears of its next event before it hears of that
+end takes the stream for open, opens no new one, and never shows the answer.
+"""
+
+import asyncio
+import json
+from contextlib import suppress
+
+from starlette.datastructures import QueryParams
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .bodies import replaying
+
+JOIN, STREAM = "/gradio_api/queue/join", "/gradio_api/queue/data"
+# A quotation mark inside of a value is written with a backslash, so this is in no other message.
+_END = b'"msg":"close_stream"'
+_MOST_SECONDS = 0.5  # a page that has heard of the end leaves at once; other clients may wait for the server to do so
+
+
+class StreamEnds:
+    """ASGI middleware: an event's first answer waits until the page has heard that the session's stream ends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._ending: dict[str, asyncio.Event] = {}  # by session; set once the page has left the stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == JOIN:
+            body = (await receive())["body"]
+            session = str(json.loads(body).get("session_hash"))
+            await self._app(scope, replaying(body, receive), self._after_an_end(session, send))
+        elif scope["type"] == "http" and scope["path"] == STREAM:
+            await self._stream(QueryParams(scope["query_string"]).get("session_hash", ""), scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _after_an_end(self, session: str, send: Send) -> Send:
+        async def send_later(message: Message) -> None:
+            if session in self._ending:
+                await self._ending[session].wait()
+            await send(message)
+
+        return send_later
+
+    async def _stream(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
+        left = asyncio.Event()
+
+        async def receive_until_left() -> Message:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                left.set()
+            return message
+
+        async def send_and_wait(message: Message) -> None:
+            if _END in message.get("body", b""):
+                self._ending[session] = left
+            if self._ending.get(session) is left and not message.get("more_body", False):
+                with suppress(asyncio.TimeoutError, TimeoutError):
+                    await asyncio.wait_for(left.wait(), _MOST_SECONDS)
+                left.set()
+            await send(message)
+
+        try:
+            await self._app(scope, receive_until_left, send_and_wait)
+        finally:
+            left.set()
+            if self._ending.get(session) is left:
+                del self._ending[session]

@@ -1,0 +1,130 @@
+"""A training started from the page: its settings, what it would take, and the buttons that start and stop it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ...training.forecast import forecast
+from ...training.life import Life
+from ...training.progress import time_left
+from ...training.trainer import ENDED, FINISHED, NOTHING, PAUSED, RUNNING, State, Trainer
+from ..common.components import note_area
+from ..common.drawing import KEPT_EVENT, Drawing, Listener, Updates, with_note
+from ..common.page_context import Page
+from ..common.page_html import problem, status
+from . import settings
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class OwnTraining:
+    """The buttons, and where it is said how the training stands; `changed` are what happens after a button."""
+
+    trainer: Trainer
+    start: gr.Button
+    pause: gr.Button
+    go_on: gr.Button
+    stands: gr.HTML
+    changed: Sequence[Listener]
+
+    def outputs(self) -> list[Any]:
+        """All that `updates` may change."""
+        return [self.start, self.pause, self.go_on, self.stands]
+
+    def updates(self, state: State, life: Life | None) -> Updates:
+        """How it stands."""
+        return {
+            self.start: gr.update(interactive=state.kind != RUNNING),
+            self.pause: gr.update(interactive=state.kind == RUNNING),
+            self.go_on: gr.update(interactive=state.can_go_on),
+            self.stands: problem(state.said) if state.kind == ENDED else status(_stands(state, life)),
+        }
+
+
+def own_training(page: Page, trainer: Trainer) -> OwnTraining:
+    """Lay it out and wire it; what a button does is drawn by those who listen to `changed`."""
+    local = page.library.local_files
+    with gr.Accordion("Train a model of your own", open=False, elem_id="train-own"):
+        asked = settings.settings(local)
+        takes = gr.HTML(elem_id="train-forecast", elem_classes=["flush"])
+        note = note_area("train-own-note")
+        with gr.Row():
+            shape: dict[str, Any] = {"scale": 0, "min_width": 160}
+            start = gr.Button("Start training", variant="primary", elem_id="train-start", **shape)
+            pause = gr.Button("Pause", elem_id="train-pause", interactive=False, **shape)
+            go_on = gr.Button("Go on", elem_id="train-go-on", interactive=False, **shape)
+        if page.options.public:
+            gr.HTML('<p class="hint">One training at a time on this server, a minute at a stretch.</p>')
+    stands = gr.HTML(elem_id="train-stands", elem_classes=["flush"])
+    _wire_forecast(asked, trainer, local, takes, note)
+
+    def start_it(pasted: str | None, path: str | None, *values: Any) -> Updates:
+        def started() -> Updates:
+            text = settings.asked_text(pasted, path, local)
+            options = settings.arguments(*values)
+            _told(text, options, trainer)  # refuses what cannot be trained, before a process is made
+            trainer.start(text, options)
+            return {start: gr.update(interactive=False)}
+
+        return with_note(note, started)
+
+    def pause_it() -> Updates:
+        trainer.pause()
+        return {pause: gr.update(interactive=False), stands: status("It ends after this step, and keeps all of it …")}
+
+    def go_on_with_it() -> Updates:
+        def gone_on() -> Updates:
+            trainer.go_on()
+            return {go_on: gr.update(interactive=False)}
+
+        return with_note(note, gone_on)
+
+    changed = [
+        start.click(start_it, asked.all(), [note, start], **KEPT_EVENT).then,
+        pause.click(pause_it, None, [pause, stands], **KEPT_EVENT).then,
+        go_on.click(go_on_with_it, None, [note, go_on], **KEPT_EVENT).then,
+    ]
+    return OwnTraining(trainer, start, pause, go_on, stands, changed)
+
+
+def _wire_forecast(asked: Settings, trainer: Trainer, local: bool, takes: gr.HTML, note: gr.HTML) -> None:
+    def tell(pasted: str | None, path: str | None, *values: Any) -> Updates:
+        def told() -> Updates:
+            text = settings.asked_text(pasted, path, local)
+            return {takes: status(_told(text, settings.arguments(*values), trainer))}
+
+        return with_note(note, told)
+
+    drawing = Drawing(tell, asked.all(), [note, takes], reads_text=False)
+    filled = asked.preset.input(asked.filled, [asked.preset], list(asked.numbers.values()), **KEPT_EVENT)
+    texts = [asked.pasted.blur, asked.path.blur]
+    drawing.draw_on(filled.then, asked.optimizer.input, *texts, *(number.blur for number in asked.numbers.values()))
+
+
+def _told(text: Path | str, options: list[str], trainer: Trainer) -> str:
+    with settings.parsed(text, options) as parsed:
+        return settings.expected(forecast(parsed), *settings.expected_rate(trainer.life()))
+
+
+def _stands(state: State, life: Life | None) -> str:
+    """Plain sentence about a training that has not ended by itself."""
+    if state.kind == NOTHING:
+        return ""
+    if life is None:
+        return "The trainer starts: Python and torch take some seconds …" if state.kind == RUNNING else "Paused."
+    at = f"step {life.steps_done:,} of {life.steps_planned:,}"
+    if state.kind == FINISHED:
+        return f"Finished: {at}."
+    if state.kind == PAUSED:
+        return f"Paused after {at}. Go on takes it up there; Start training begins another one."
+    timed = life.latest_seconds
+    if not timed:
+        return f"Training: {at}."
+    seconds = sum(timed) / len(timed)
+    schedule = life.about["plan"]["schedule"]
+    speed = schedule["batch_size"] * life.about["config"]["context_length"] / seconds
+    left = (life.steps_planned - life.steps_done) * seconds
+    return f"Training: {at}, {speed:,.0f} tokens/s, {time_left(left)} left, and the time to measure."

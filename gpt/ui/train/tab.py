@@ -1,0 +1,193 @@
+"""The Train tab: a training's curves, what its losses mean, what it writes, and looks inside at the steps it kept.
+
+It is the recorded training, or the one that was started here: that is read from its log, again and again while it runs.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ...training.life import Life, recorded_life
+from ...training.trainer import NOTHING, RUNNING, Trainer
+from ..common.components import intro, note_area, plot, plot_area
+from ..common.downloads import File, csv_file, save_button
+from ..common.drawing import KEPT_EVENT, Drawing, Updates, with_note
+from ..common.page_context import Page
+from ..common.page_html import status
+from . import figures, words
+from .kept_step import KeptStep, kept_step
+from .opened_step import open_step
+from .own_training import OwnTraining, own_training
+
+KEY = "train"
+LABEL = "Train"
+_ACCEPTED, _NORM = "share of its sentences that the grammar accepts", "norm of all gradients"
+RECORDED, OWN = "Recorded", "Started here"
+_POLL_SECONDS = 1.5
+_STRANGERS_SECONDS = 60.0
+_NOTHING_YET = "Nothing has been trained here yet: open “Train a model of your own”, and start."
+_AT_HOME = "This server shows a recorded training. On a machine of yours the page trains too: see the README."
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the page has drawn of a training that runs."""
+
+    records: int
+    points: int
+    last_kept: int | None
+
+
+def build(page: Page) -> None:
+    """Lay the tab out and wire it: curves are drawn again when they change, the kept step whenever one is chosen."""
+    intro(
+        "A small model learns to write, from random weights on. Follow its loss from knowing nothing down to the best "
+        "that is possible, then move through the saved steps: probabilities and attention grow out of noise.",
+        "after section 4.7; training is chapter 5",
+    )
+    trains = page.options.allow_training
+    source = gr.Radio(
+        [RECORDED, OWN],
+        value=RECORDED,
+        label="Training",
+        elem_id="train-source",
+        elem_classes=["chips"],
+        visible=trains,
+    )
+    own = own_training(page, Trainer(_STRANGERS_SECONDS if page.options.public else None)) if trains else None
+    if own is None:
+        gr.HTML(f'<p class="hint">{_AT_HOME}</p>')
+    note = note_area("train-note")
+    said = gr.HTML(elem_id="train-said", elem_classes=["flush"])
+    over = gr.Radio(
+        [figures.STEPS, figures.TOKENS], value=figures.STEPS, label="Over", elem_id="train-over", elem_classes=["chips"]
+    )
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=320):
+            loss = plot_area("train-loss")
+        with gr.Column(scale=2, min_width=320):
+            course = plot_area("train-course")
+    save = gr.Row()
+    inside = kept_step(recorded_life())
+
+    def life_of(chosen: str | None) -> Life:
+        if chosen != OWN or own is None:
+            return recorded_life()
+        life = own.trainer.life()
+        if life is None:
+            raise ValueError(_NOTHING_YET if own.trainer.state().kind != RUNNING else "The trainer starts …")
+        return life
+
+    def draw_curves(chosen: str | None, axis: str | None) -> Updates:
+        def drawn() -> Updates:
+            life = life_of(chosen)
+            return {
+                said: status(words.about(life)),
+                loss: plot(_losses(life, axis or figures.STEPS)),
+                course: plot(_course(life, axis or figures.STEPS)),
+            }
+
+        return with_note(note, drawn)
+
+    def draw_step(chosen: str | None, *values: Any) -> Updates:
+        return with_note(note, lambda: inside.updates(life_of(chosen), *values))
+
+    def draw(chosen: str | None, axis: str | None, *values: Any) -> Updates:
+        return draw_curves(chosen, axis) | draw_step(chosen, *values)
+
+    curves = [note, said, loss, course]
+    everything = Drawing(
+        draw, [source, over, *inside.inputs()], [*curves, *inside.outputs()], reads_text=own is not None
+    )
+    page.reachable(KEY, training=source, over=over, saved=inside.step, scores=inside.measure, head=inside.head)
+    page.when_opened(KEY, everything)
+    everything.draw_on(source.input)
+    of_curves = Drawing(draw_curves, [source, over], curves, reads_text=False)
+    of_curves.draw_on(over.input)
+    of_step = Drawing(draw_step, [source, *inside.inputs()], [note, *inside.outputs()], reads_text=own is not None)
+    _wire_step(inside, of_step)
+    if own is not None:
+        with inside.opening:
+            open_step(page, own.trainer, inside.step, source, OWN)
+        _follow(page, own, source, of_curves, everything)
+
+    def file(chosen: str | None) -> File | None:
+        try:
+            return csv_file("training", *words.rows_of(life_of(chosen)))
+        except ValueError:
+            return None
+
+    with save:
+        save_button("Save the measurements as CSV", "train-csv", file, [source])
+
+
+def _follow(page: Page, own: OwnTraining, source: gr.Radio, curves: Drawing, everything: Drawing) -> None:
+    """Draw the training that was started here while it runs, also for those who did not start it."""
+    clock = gr.Timer(_POLL_SECONDS, active=False)
+    drawn = gr.State(None)  # Seen: what the page has drawn of it
+
+    def look(before: Seen | None, chosen: str | None, axis: str | None, step: str | None, *values: Any) -> Updates:
+        state = own.trainer.state()  # before its log is read: what it wrote last would else never be drawn
+        life = own.trainer.life()
+        told = own.updates(state, life) | {clock: gr.Timer(active=state.kind == RUNNING)}
+        if life is None or chosen != OWN:
+            return told
+        now = Seen(len(life.records), len(life.points), life.nearest_kept(life.steps_done))
+        told[drawn] = now
+        if before is None or (now.points, now.last_kept) != (before.points, before.last_kept):
+            # Who looks at the newest step goes on to the next one.
+            follows = before is None or step is None or int(step) >= (before.last_kept or 0)
+            step = None if follows else step
+            return told | everything.fn(chosen, axis, step, *values)
+        return told | (curves.fn(chosen, axis) if now != before else {})
+
+    def begin() -> Updates:
+        state = own.trainer.state()
+        return own.updates(state, own.trainer.life()) | {clock: gr.Timer(active=state.kind == RUNNING)}
+
+    def show_own() -> Updates:
+        if own.trainer.state().kind == NOTHING:  # the start was refused
+            return {clock: gr.Timer(active=False)}
+        return {source: OWN, drawn: None, clock: gr.Timer(active=True)}
+
+    outputs = [clock, drawn, *own.outputs(), *everything.outputs]
+    clock.tick(look, [drawn, *everything.inputs], outputs, trigger_mode="once", **KEPT_EVENT)
+    page.when_opened(KEY, Drawing(begin, [], [clock, *own.outputs()], reads_text=False))
+    source.input(begin, None, [clock, *own.outputs()], **KEPT_EVENT)
+    for listen in own.changed:
+        listen(show_own, None, [source, drawn, clock], **KEPT_EVENT)
+
+
+def _wire_step(inside: KeptStep, drawing: Drawing) -> None:
+    def choose(event: gr.SelectData) -> Updates:
+        return {inside.head: int(event.index)}
+
+    chosen = [field.select(choose, None, [inside.head], **KEPT_EVENT).then for field in (inside.maps, inside.field)]
+    drawing.draw_on(inside.step.input, inside.measure.input, *chosen)
+
+
+def _x(record: Any, over: str) -> float:
+    return float(record["tokens_seen"] if over == figures.TOKENS else record["step"])
+
+
+def _losses(life: Life, over: str) -> Any:
+    trained = [record for record in life.records if record.get("loss") is not None]
+    return figures.loss_figure(
+        ([_x(each, over) for each in trained], [each["loss"] for each in trained]),
+        ([_x(each, over) for each in life.points], [each["heldout_loss"] for each in life.points]),
+        words.lines(life),
+        over,
+    )
+
+
+def _course(life: Life, over: str) -> Any:
+    trained = [record for record in life.records if record.get("loss") is not None]
+    shares = [(_x(each, over), share) for each in life.points if (share := words.accepted_share(each)) is not None]
+    curves: dict[str, figures.Curve] = {}
+    if shares:
+        curves[_ACCEPTED] = ([x for x, _ in shares], [y for _, y in shares])
+    x = [_x(each, over) for each in trained]
+    curves["learning rate"] = (x, [each["rate"] for each in trained])
+    curves[_NORM] = (x, [each["gradient_norm"] for each in trained])
+    return figures.course_figure(curves, [_NORM], [_ACCEPTED], over)

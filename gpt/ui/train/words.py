@@ -1,0 +1,113 @@
+"""What the Train tab says of a training: what it is, what its losses mean, and what the model wrote on the way."""
+
+from collections.abc import Mapping
+from html import escape
+from math import exp
+from typing import Any
+
+from ...training.inner_look import InnerLook
+from ...training.life import Life, Record
+from ..common.number_format import percent
+from ..common.page_html import bar, table
+
+EVEN, PAIRS, FLOOR = "every token as likely", "counting pairs", "the best possible"
+
+
+def about(life: Life) -> str:
+    """Plain sentence: what is trained on what, and how far it is."""
+    head = life.about
+    config, plan = head["config"], head["plan"]["schedule"]
+    start = f"from {head['start']}" if head["start"] else f"from random weights of seed {head['seed']}"
+    return (
+        f"A model of {head['parameters']:,} parameters ({config['n_layers']} blocks, {config['n_heads']} heads, "
+        f"{config['emb_dim']} features, context {config['context_length']}) learns {head['text']}, "
+        f"{head['tokens']:,} tokens, {head['distinct_tokens']:,} different ones, {start}: step {life.steps_done:,} of "
+        f"{life.steps_planned:,}, each of {plan['batch_size']} × {config['context_length']} tokens, with "
+        f"{head['optimizer']}. The last {head['held_out_tokens']:,} tokens it never learns: the text kept back."
+    )
+
+
+def lines(life: Life) -> dict[str, float]:
+    """Losses that the curves are compared with, nats per token, by what has them."""
+    found = {EVEN: life.even_loss, PAIRS: life.about["bigram_loss"]}
+    floor = life.about["floor"]
+    return found if floor is None else found | {FLOOR: floor}
+
+
+def meanings(life: Life, step: int) -> str:
+    """HTML table: losses in nats and as the number of tokens among which a reader is as unsure."""
+    said = {
+        EVEN: "knows nothing: ln of the vocabulary",
+        PAIRS: "knows which token followed the last one, and how often",
+        FLOOR: "knows the grammar of the stories and what was said before",
+    }
+    readers = [(escape(name), said[name], loss) for name, loss in lines(life).items()]
+    point = life.point_at(step)
+    if point is not None:
+        readers.append((f"<b>this model, step {point['step']:,}</b>", "on the text kept back", point["heldout_loss"]))
+    rows = [
+        [f'{name}<br><span class="hint">{knows}</span>', f"{loss:.3f}", tokens(exp(loss))]
+        for name, knows, loss in sorted(readers, key=lambda reader: -float(reader[2]))
+    ]
+    return (
+        '<p class="status">What a loss means: e to its power is the perplexity, the number of equally likely tokens '
+        "among which a reader would be as unsure.</p>" + table(["reader", "loss, nats", "as unsure as between"], rows)
+    )
+
+
+def tokens(perplexity: float) -> str:
+    """50,257 tokens; 3.4 tokens."""
+    return f"{perplexity:,.0f} tokens" if perplexity >= 20 else f"{perplexity:.1f} tokens"
+
+
+def sample(life: Life, step: int) -> str:
+    """HTML of what the model wrote at the held-out point nearest to a step, and of all samples, folded."""
+    point = life.point_at(step)
+    if point is None:
+        return '<p class="status">No sample yet: the first one comes before the first step.</p>'
+    others = "".join(f"<li>{_sample(life.about['prompt'], each)}</li>" for each in life.points)
+    return (
+        f'<p class="train-sample">{_sample(life.about["prompt"], point)}</p>'
+        f'<details class="train-samples"><summary>Every sample: {len(life.points)}</summary><ol>{others}</ol></details>'
+    )
+
+
+def _sample(prompt: str, point: Record) -> str:
+    share = accepted_share(point)
+    fits = "" if share is None else f", {point['accepted']} of {point['sentences']} sentences are of the grammar"
+    written = " / ".join(str(point.get("sample", "")).splitlines())
+    return (
+        f'<span class="section">Step {point["step"]:,}, loss {point["heldout_loss"]:.3f}{fits}</span> '
+        f"{escape(prompt)}<b>{escape(written)}</b>"
+    )
+
+
+def accepted_share(point: Record) -> float | None:
+    """Which share of the sentences of its own stories the grammar accepts; None for a text without one.
+
+    A model that ended no sentence wrote none that is accepted.
+    """
+    if "accepted" not in point:
+        return None
+    return point["accepted"] / point["sentences"] if point["sentences"] else 0.0
+
+
+def candidates(look: InnerLook) -> str:
+    """HTML table of the likeliest next tokens."""
+    rows = [
+        [f"<code>{escape(each.token)}</code>", percent(each.probability), bar(each.probability, "kept")]
+        for each in look.candidates
+    ]
+    return table(["next token", "probability", ""], rows)
+
+
+def rows_of(life: Life) -> tuple[list[str], list[list[Any]]]:
+    """The measurements as a table: a row for each record."""
+    names = ["step", "tokens_seen", "loss", "rate", "gradient_norm", "seconds", "heldout_loss", "accepted", "sentences"]
+    names.append("sample")
+    return names, [[_cell(record, name) for name in names] for record in life.records]
+
+
+def _cell(record: Mapping[str, Any], name: str) -> Any:
+    value = record.get(name)
+    return "" if value is None else value

@@ -1,0 +1,554 @@
+"""A text goes on with the weights it began with; a new one reads the weights that are there, as the modules would."""
+
+import copy
+import gc
+import weakref
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from gpt.engine.packed_model import held_bytes, packed_model
+from gpt.engine.precision import PRECISIONS, set_precision, weight_bytes
+from gpt.engine.text_reader import ModuleReader, text_reader
+from gpt.generation import generate
+from gpt.library import STORYTELLER, Library
+from gpt.model import GELU, GPTModel, LayerNorm
+
+from .tiny import CONFIG, IDS, a_model, by_modules, needs_library, read, same
+
+pytestmark = needs_library
+
+
+def assert_agrees(model: GPTModel, ids: list[int] = IDS, tolerance: float = 1e-4) -> None:
+    """What is read is what the model's own modules compute."""
+    for found, expected in zip(read(model, ids), by_modules(model, ids), strict=True):
+        torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def steps_of(model: GPTModel, n: int = 12) -> list[object]:
+    return list(generate(model, IDS, n, temperature=0.9, seed=5))
+
+
+# Agreement with the modules
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"qkv_bias": False},
+        {"tied_head": True},
+        {"activation": "gelu"},
+        {"activation": "relu"},
+        {"norm_eps": 0.3},
+        {"scale_by_head_dim": False},
+        {"scale_by_layer": True, "n_layers": 3},
+        {"inner_dim": 37},
+        {"inner_dim": 1},
+        {"n_heads": 1},
+        {"n_heads": 42},
+        {"emb_dim": 1, "n_heads": 1},
+        {"emb_dim": 33, "n_heads": 1},
+        {"vocab_size": 1009},
+    ],
+    ids=str,
+)
+def test_every_kind_of_model_agrees_with_its_modules(changes):
+    model = a_model(**changes)
+    assert packed_model(model) is not None
+    assert_agrees(model, [token_id % model.config.vocab_size for token_id in IDS])
+
+
+def test_a_context_of_one_token():
+    model = a_model(context_length=1)
+    assert_agrees(model, [7])
+    assert len(list(generate(model, [7], 3))) == 3
+
+
+def test_a_vocabulary_of_one_token():
+    assert_agrees(a_model(vocab_size=1), [0, 0, 0])
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+@pytest.mark.parametrize("activation", ["gelu_tanh", "gelu", "relu"])
+def test_packed_layers_nearly_agree_with_their_modules(precision, activation):
+    model = a_model(precision, activation=activation)
+    for found, expected in zip(read(model, IDS), by_modules(model, IDS), strict=True):
+        # What is rounded on the way may fall on either side.
+        assert (found - expected).norm() <= 0.01 * expected.norm()
+
+
+def test_the_bundled_model_agrees_with_its_modules():
+    model = Library(STORYTELLER).get().model
+    ids = [step.token_id for step in generate(model, [6109, 3626, 6100, 345], 60, seed=1)]
+    found, expected = read(model, ids)[1], by_modules(model, ids)[1]
+    if model.precision == "float32":
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert (found - expected).norm() <= 0.01 * expected.norm()
+
+
+# A change between two tokens of a text
+
+
+def replace_embedding(model: GPTModel) -> None:
+    model.tok_emb = nn.Embedding(*model.tok_emb.weight.shape).requires_grad_(False)
+
+
+def assign_state(model: GPTModel) -> None:
+    other = a_model(model.precision, seed=9)
+    model.load_state_dict({name: tensor.clone() for name, tensor in other.state_dict().items()}, assign=True)
+
+
+def copy_state(model: GPTModel) -> None:
+    packed = {name for name, _ in model.named_buffers()}
+    state = a_model(model.precision, seed=9).state_dict()
+    model.load_state_dict({name: tensor for name, tensor in state.items() if name not in packed}, strict=False)
+
+
+def new_data(model: GPTModel) -> None:
+    for parameter in model.parameters():
+        parameter.data = parameter.data * 1.5
+
+
+def pack_anew(model: GPTModel) -> None:
+    if model.precision == "float32":
+        set_precision(model, "int8")
+    else:
+        model.out_head = nn.Linear(CONFIG.emb_dim, CONFIG.vocab_size, bias=False).requires_grad_(False)
+
+
+def write_linear_weights(model: GPTModel) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Linear | LayerNorm):
+            for parameter in module.parameters():
+                parameter.mul_(1.5)
+
+
+CHANGES = [
+    lambda model: model.bfloat16(),
+    lambda model: model.double(),
+    lambda model: model.half(),
+    assign_state,
+    new_data,
+    replace_embedding,
+    pack_anew,
+    write_linear_weights,
+    lambda model: setattr(model, "out_head", nn.Linear(CONFIG.emb_dim, CONFIG.vocab_size, bias=False)),
+    lambda model: setattr(model.final_norm, "eps", 0.5),
+    lambda model: setattr(model, "trf_blocks", nn.ModuleList()),
+    lambda model: model.to("meta"),
+]
+NAMES = ["bfloat16", "double", "half", "assign", "data", "embedding", "set_precision", "mul_", "head", "eps", "blocks"]
+NAMES += ["meta"]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("change", CHANGES, ids=NAMES)
+def test_a_running_text_stays_what_it_was(precision, change):
+    expected = steps_of(a_model(precision))
+    model = a_model(precision)
+    running = generate(model, IDS, 12, temperature=0.9, seed=5)
+    begun = [next(running) for _ in range(4)]
+    change(model)
+    gc.collect()
+    rubbish = [torch.full((10_000,), torch.nan) for _ in range(20)]  # into memory that was let go
+    assert begun + list(running) == expected
+    assert len(rubbish) == 20
+
+
+def add_one(tensor: torch.Tensor) -> None:
+    tensor.data.add_(1)
+
+
+def let_go(tensor: torch.Tensor) -> None:
+    with suppress(RuntimeError):  # memory that cannot be let go
+        tensor.untyped_storage().resize_(0)
+
+
+def move(tensor: torch.Tensor) -> None:
+    tensor.share_memory_()
+
+
+@pytest.mark.parametrize("hurt", [add_one, let_go, move])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_running_text_reads_its_own_numbers_whatever_is_done_to_those_of_the_model(precision, hurt):
+    expected = steps_of(a_model(precision))
+    model = a_model(precision)
+    running = generate(model, IDS, 12, temperature=0.9, seed=5)
+    begun = [next(running) for _ in range(4)]
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if not (hurt is add_one and "panels" in name):
+            hurt(tensor)
+    rubbish = [torch.full((10_000,), torch.nan) for _ in range(20)]  # into memory that was let go
+    assert begun + list(running) == expected
+    assert len(rubbish) == 20
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+@pytest.mark.parametrize("write", [lambda panels: panels.mul_(2), add_one, lambda panels: panels[0, 0, 0].zero_()])
+def test_a_running_text_ends_when_the_panels_are_written_to_that_it_shares(precision, write):
+    model = a_model(precision)
+    running = generate(model, IDS, 12, temperature=0.9, seed=5)
+    next(running)
+    write(model.trf_blocks[1].ff.layers[0].panels)
+    with pytest.raises(ValueError, match=r"packed weights were written to while this text was read: begin it again\."):
+        next(running)
+    assert len(steps_of(model)) == 12
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_the_panels_of_a_copied_model_are_kept_too(precision):
+    expected, model = steps_of(a_model(precision)), copy.deepcopy(a_model(precision))
+    running = generate(model, IDS, 12, temperature=0.9, seed=5)
+    begun = [next(running)]
+    for tensor in model.buffers():
+        tensor.data.add_(1)
+        tensor.untyped_storage().resize_(0)
+    assert begun + list(running) == expected
+
+
+@pytest.mark.parametrize("is_altered", [True, False])
+def test_a_model_whose_numbers_are_gone_is_refused(is_altered):
+    model = a_model()
+    if is_altered:
+        model.final_norm.register_forward_hook(lambda *_: None)
+    running = generate(model, IDS, 12)
+    next(running)
+    model.trf_blocks[0].ff.layers[0].weight.untyped_storage().resize_(0)
+    with pytest.raises(ValueError, match=r"ff\.layers\.0\.weight are no longer in memory: load the model again"):
+        list(running if is_altered else generate(model, IDS, 12))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_single_number_of_a_vector_that_torch_does_not_count_is_seen_by_a_new_text(precision):
+    model = a_model(precision)
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.dim() == 1:
+            before = read(model, IDS)
+            tensor.data[5] += 1
+            assert not same(read(model, IDS), before), name
+    assert_agrees(model, tolerance=1e-4 if precision == "float32" else 0.05)
+
+
+@pytest.mark.parametrize("change", [*CHANGES[3:10], copy_state], ids=[*NAMES[3:10], "copy"])
+def test_a_new_text_sees_the_change(change):
+    model = a_model()
+    before = read(model, IDS)
+    change(model)
+    assert not same(read(model, IDS), before)
+    assert_agrees(model, tolerance=0.01 if model.precision == "int8" else 1e-4)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_single_weight_matters_and_its_replacement_is_seen(precision):
+    model = a_model(precision)
+    before = read(model, IDS)
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        kept = tensor.data
+        tensor.data = kept.clone().zero_()
+        assert not same(read(model, IDS), before), name
+        tensor.data = kept
+        assert same(read(model, IDS), before), name
+
+
+def test_weights_that_come_to_lie_where_old_ones_lay_are_seen():
+    model = a_model()
+    parameter = model.trf_blocks[0].ff.layers[0].weight
+    for place in range(1, 30):  # whatever the allocator gives again
+        numbers = parameter.data.clone()
+        numbers[5, place] += 1 + place
+        parameter.data = numbers
+        del numbers
+        parameter.data = parameter.data.clone()
+        assert_agrees(model)
+
+
+def test_the_same_weights_are_packed_once():
+    model = a_model()
+    assert packed_model(model) is packed_model(model)
+
+
+def test_a_model_that_nobody_holds_is_let_go():
+    model = a_model()
+    packed = weakref.ref(packed_model(model))
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+    assert packed() is None
+
+
+# Altered models
+
+
+def other_eps(model: GPTModel) -> None:
+    model.trf_blocks[1].norm2.eps = 0.7
+
+
+def other_divisor(model: GPTModel) -> None:
+    model.trf_blocks[1].att.divisor = 3.0
+
+
+def hook(model: GPTModel) -> None:
+    model.trf_blocks[0].ff.register_forward_hook(lambda *arguments: 2 * arguments[-1])
+
+
+def pre_hook(model: GPTModel) -> None:
+    model.trf_blocks[0].ff.register_forward_pre_hook(lambda _, given: (2 * given[0],))
+
+
+def hook_with_keywords(model: GPTModel) -> None:
+    model.final_norm.register_forward_hook(
+        lambda _, given, named, made: made + len(given) + len(named), with_kwargs=True
+    )
+
+
+def foreign_norm(model: GPTModel) -> None:
+    model.trf_blocks[1].norm1 = nn.Identity()
+
+
+def foreign_activation(model: GPTModel) -> None:
+    model.trf_blocks[0].ff.layers[1] = nn.Tanh()
+
+
+def two_activations(model: GPTModel) -> None:
+    model.trf_blocks[0].ff.layers[1] = nn.ReLU()
+
+
+def foreign_head(model: GPTModel) -> None:
+    model.out_head = nn.Sequential(nn.Linear(CONFIG.emb_dim, CONFIG.vocab_size), nn.Tanh()).requires_grad_(False)
+
+
+def own_forward(model: GPTModel) -> None:
+    block = model.trf_blocks[1]
+    block.forward = lambda x, _=None: x + 1
+
+
+def own_hidden(model: GPTModel) -> None:
+    hidden = model.hidden
+    model.hidden = lambda *given: hidden(*given) * 2
+
+
+def own_embedding(model: GPTModel) -> None:
+    embed = model.embed
+    model.embed = lambda *given: embed(*given) * 2
+
+
+def own_mixing(model: GPTModel) -> None:
+    attention = model.trf_blocks[0].att
+    mix = attention._mix
+    attention._mix = lambda *given: mix(*given) * 2
+
+
+def subclass(model: GPTModel) -> None:
+    class Doubled(GELU):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    for block in model.trf_blocks:
+        block.ff.layers[1] = Doubled()
+
+
+def wanted_gradient(model: GPTModel) -> None:
+    model.trf_blocks[1].ff.layers[2].bias.requires_grad_()
+
+
+def training(model: GPTModel) -> None:
+    model.requires_grad_()
+
+
+def one_block_less(model: GPTModel) -> None:
+    del model.trf_blocks[1]
+
+
+def narrower_inside(model: GPTModel) -> None:
+    expand, _, contract = model.trf_blocks[1].ff.layers
+    model.trf_blocks[1].ff.layers[0] = resized(expand, 20, CONFIG.emb_dim)
+    model.trf_blocks[1].ff.layers[2] = resized(contract, CONFIG.emb_dim, 20)
+
+
+def wider_inside(model: GPTModel) -> None:
+    expand, _, contract = model.trf_blocks[1].ff.layers
+    model.trf_blocks[1].ff.layers[0] = resized(expand, 500, CONFIG.emb_dim)
+    model.trf_blocks[1].ff.layers[2] = resized(contract, CONFIG.emb_dim, 500)
+
+
+def resized(_: nn.Linear, out: int, n_in: int) -> nn.Linear:
+    return nn.Linear(n_in, out).requires_grad_(False)
+
+
+def no_shift(model: GPTModel) -> None:
+    model.trf_blocks[0].norm1.shift = None
+
+
+def no_blocks(model: GPTModel) -> None:
+    model.trf_blocks = nn.ModuleList()
+
+
+def shortcut_through_relu(model: GPTModel) -> None:
+    model.trf_blocks[0].drop_shortcut = nn.ReLU()
+
+
+def dropout_everywhere(model: GPTModel) -> None:
+    model.trf_blocks[0].norm1 = model.final_norm = nn.Dropout().eval()
+
+
+def dropout_as_activation(model: GPTModel) -> None:
+    for block in model.trf_blocks:
+        block.ff.layers[1] = nn.Dropout().eval()
+
+
+def dropout_as_norm(model: GPTModel) -> None:
+    model.final_norm = nn.Dropout().eval()
+
+
+def larger_head(model: GPTModel) -> None:
+    model.out_head = nn.Linear(CONFIG.emb_dim, 3 * CONFIG.vocab_size, bias=False).requires_grad_(False)
+
+
+def head_with_bias(model: GPTModel) -> None:
+    model.out_head = nn.Linear(CONFIG.emb_dim, CONFIG.vocab_size).requires_grad_(False)
+
+
+def one_bias_for_all(model: GPTModel) -> None:
+    model.trf_blocks[0].ff.layers[0].bias = nn.Parameter(torch.tensor([0.5]), requires_grad=False)
+
+
+def one_scale_for_all(model: GPTModel) -> None:
+    model.out_head.scale = torch.tensor([0.01])
+
+
+def norm_of_scalars(model: GPTModel) -> None:
+    model.final_norm = LayerNorm(CONFIG.emb_dim)
+    model.final_norm.shift = nn.Parameter(torch.tensor(2.0), requires_grad=False)
+
+
+def longest_rows(model: GPTModel) -> None:
+    model.tok_emb.max_norm = 0.5
+
+
+def transposed(model: GPTModel) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Embedding):
+            module.weight = nn.Parameter(module.weight.t().contiguous().t(), requires_grad=False)
+
+
+def with_gaps(model: GPTModel) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Embedding):
+            wide = module.weight.repeat_interleave(2, 1)
+            module.weight = nn.Parameter(wide[:, ::2], requires_grad=False)
+
+
+def of_bfloat16_numbers(model: GPTModel) -> None:
+    for parameter in model.parameters():
+        parameter.copy_(parameter.bfloat16())
+
+
+ALTERATIONS = [
+    other_eps, other_divisor, hook, pre_hook, hook_with_keywords, foreign_norm, foreign_activation, two_activations,
+    foreign_head, own_forward, own_hidden, own_embedding, own_mixing, subclass, wanted_gradient, training,
+    one_block_less, narrower_inside, wider_inside, larger_head, no_shift,
+    no_blocks, shortcut_through_relu, dropout_everywhere,
+    dropout_as_activation, dropout_as_norm, head_with_bias, one_bias_for_all,
+    longest_rows, transposed, with_gaps, of_bfloat16_numbers,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_packed_before", [True, False])
+@pytest.mark.parametrize("alter", ALTERATIONS, ids=lambda alter: alter.__name__)
+def test_an_altered_model_is_read_as_its_modules_read_it(alter, is_packed_before):
+    model = a_model()
+    if is_packed_before:
+        packed_model(model)
+    alter(model)
+    modules = ModuleReader(copy.deepcopy(model), len(IDS)).read(IDS)
+    for found, expected in zip(read(model, IDS), modules, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("register", ["register_module_forward_hook", "register_module_forward_pre_hook"])
+def test_a_hook_on_every_module_is_called(register):
+    model, seen = a_model(), []
+    packed_model(model)
+    handle = getattr(nn.modules.module, register)(lambda module, *_: seen.append(type(module)))
+    try:
+        read(model, IDS)
+    finally:
+        handle.remove()
+    assert GPTModel not in seen  # its forward is not what is called
+    assert {nn.Linear, LayerNorm, GELU} <= set(seen)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_an_altered_packed_layer_is_read_as_its_module_reads_it(precision):
+    for alter in [one_scale_for_all, lambda model: model.float()]:
+        model = a_model(precision)
+        if alter is one_scale_for_all and precision == "bfloat16":
+            continue
+        alter(model)
+        modules = ModuleReader(copy.deepcopy(model), len(IDS)).read(IDS)
+        for found, expected in zip(read(model, IDS), modules, strict=True):
+            assert (found.float() - expected.float()).norm() <= 0.01 * expected.float().norm()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda model: setattr(model, "final_norm", LayerNorm(7)),
+        lambda model: setattr(model.trf_blocks[0], "norm1", LayerNorm(7)),
+        lambda model: setattr(model.final_norm, "scale", None),
+        lambda model: setattr(model.trf_blocks[1].ff.layers, "0", nn.Linear(500, 168)),
+        lambda model: setattr(model.trf_blocks[1].ff.layers, "2", nn.Linear(500, 42)),
+        lambda model: setattr(model.trf_blocks[0].att, "W_qkv", nn.Linear(42, 84)),
+        lambda model: setattr(model.trf_blocks[0].att, "out_proj", nn.Linear(42, 420)),
+        lambda model: setattr(model, "out_head", nn.Linear(420, 101)),
+        lambda model: setattr(model, "pos_emb", nn.Embedding(40, 7)),
+        lambda model: setattr(model, "tok_emb", nn.Embedding(101, 7)),
+        lambda model: setattr(model.trf_blocks[0].ff.layers[0], "bias", nn.Parameter(torch.zeros(5))),
+        lambda model: model.trf_blocks.append(nn.Dropout()),
+        lambda model: setattr(model.trf_blocks[0], "att", nn.Dropout()),
+        lambda model: model.trf_blocks[0].ff.layers.append(nn.ReLU()),
+        lambda model: setattr(model.trf_blocks[0].att, "n_heads", 0),
+        lambda model: setattr(model.trf_blocks[0].att, "n_heads", 6),
+        lambda model: setattr(model.trf_blocks[0].att, "n_heads", 5),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_an_error_and_no_crash(spoil):
+    model = a_model()
+    spoil(model)
+    with pytest.raises((RuntimeError, ValueError, TypeError, AttributeError, ZeroDivisionError)):
+        read(model, IDS)
+
+
+def test_ids_that_only_the_head_knows_are_refused():
+    model = a_model()
+    larger_head(model)
+    for reader in (text_reader(model, 5), ModuleReader(model, 5)):
+        with pytest.raises(ValueError, match="150 is not a token"):
+            reader.read([150])
+
+
+# Bytes
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_bytes_count_all_that_is_held_and_everything_once(precision, tied):
+    model = a_model(precision, tied_head=tied)
+    own = {each.data_ptr(): each.nbytes for each in (*model.parameters(), *model.buffers())}
+    assert weight_bytes(model) == held_bytes(model) == sum(own.values())
+    packed = packed_model(model)
+    kept = {each.data_ptr(): each.nbytes for each in packed.kept if isinstance(each, torch.Tensor)}
+    assert weight_bytes(model) == sum(own.values())
+    assert held_bytes(model) == sum((own | kept).values())
+    assert sum((own | kept).values()) > sum(own.values())
+
+
+def test_a_larger_model_than_the_estimate_knows_is_counted_too():
+    plain, tied = a_model(), a_model(tied_head=True)
+    assert held_bytes(plain) - held_bytes(tied) == 4 * CONFIG.vocab_size * CONFIG.emb_dim
+    assert replace(plain.config, tied_head=True) == tied.config

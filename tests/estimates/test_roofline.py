@@ -1,0 +1,46 @@
+"""Times from bytes and operations: against count_flops, and by hand."""
+
+import pytest
+
+from gpt import GPTConfig, estimate_memory
+from gpt.estimates.flops import count_flops
+from gpt.estimates.roofline import Rates, machine_rates, next_token, prompt
+from gpt.estimates.workload import Workload
+from tests.estimates.test_formula import value_of
+
+GPT2 = GPTConfig(tied_head=True)
+
+
+def test_a_token_of_gpt2_124m_reads_its_matrices_and_its_cache():
+    # 12 · (4 · 768² + 2 · 768 · 3072) + 50257 · 768 = 123,532,032 weights; 512 tokens of cache, 24 · 768 numbers each.
+    found = next_token(GPT2, Workload(seq_len=512), Rates(20e9, 100e9))
+    assert found.bytes_read.value == 4 * 123_532_032 + 512 * 24 * 768 * 4
+    assert found.flops.value == count_flops(GPT2, 1, 512).forward_per_token
+    assert found.seconds == found.bytes_read.value / 20e9
+    assert found.bound_by == "memory"
+
+
+def test_a_prompt_is_bound_by_arithmetic_and_needs_one_row_of_logits():
+    workload = Workload(batch_size=2, seq_len=512)
+    found, whole = prompt(GPT2, workload, Rates(20e9, 100e9)), count_flops(GPT2, 2, 512)
+    assert found.flops.value == whole.forward - whole.by_component["output_head"] * 511 // 512
+    assert found.seconds == found.flops.value / 100e9
+    assert found.bound_by == "arithmetic"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+def test_formulas_come_to_their_figures_and_less_is_read_than_held(dtype):
+    workload = Workload(dtype, 3, 100)
+    held = estimate_memory(GPT2, dtype, 3, 100)
+    for reading in (next_token(GPT2, workload, Rates(1, 1)), prompt(GPT2, workload, Rates(1, 1))):
+        for row in (reading.bytes_read, reading.flops):
+            assert value_of(row.numbers) == row.value
+        assert reading.bytes_read.value < held.weights + held.kv_cache
+
+
+def test_rates_are_positive_and_measured():
+    rates = machine_rates("float32")
+    assert rates.bytes_per_second > 1e8 and rates.flops_per_second > 1e8
+    for wrong in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="has to be a positive number"):
+            Rates(wrong, 1)

@@ -1,0 +1,92 @@
+"""A training in a process of its own: watched through its log, paused, gone on with, killed without harm."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gpt.training.trainer import ENDED, FINISHED, NOTHING, PAUSED, RUNNING, Trainer, close_all
+
+TEXT = "A fox ran over the hill and looked for the red ball. " * 60
+OPTIONS = "--emb-dim 32 --layers 1 --heads 2 --context 16 --batch-size 4 --keep-steps 4 --seed 5"
+SHORT = [*OPTIONS.split(), "--steps", "6", "--evaluate-every", "3"]
+LONG = [*OPTIONS.split(), "--steps", "100000", "--evaluate-every", "50000"]
+
+
+@pytest.fixture
+def trainer() -> Iterator[Trainer]:
+    made = Trainer()
+    yield made
+    made.close()
+
+
+def wait(ready: Callable[[], bool]) -> None:
+    end = time.monotonic() + 300
+    while not ready():
+        assert time.monotonic() < end, "this never came"
+        time.sleep(0.1)
+
+
+def steps(trainer: Trainer) -> int:
+    life = trainer.life()
+    return 0 if life is None else life.steps_done
+
+
+def test_a_pasted_text_is_learned_to_the_end(trainer):
+    assert trainer.state().kind == NOTHING
+    assert trainer.life() is None
+    trainer.start(TEXT, SHORT)
+    assert trainer.name == "pasted"
+    with pytest.raises(ValueError, match="A training runs on this server already"):
+        trainer.start(TEXT, SHORT)
+    wait(lambda: trainer.state().kind != RUNNING)
+    assert trainer.state().kind == FINISHED, trainer.state()
+    life = trainer.life()
+    assert (life.steps_done, life.kept_steps[0], life.kept_steps[-1]) == (6, 0, 6)
+    assert life.about["text"] == "pasted.txt"
+    with pytest.raises(ValueError, match="There is no training to go on with"):
+        trainer.go_on()
+    folder = trainer.output
+    trainer.close()
+    assert not folder.exists()
+
+
+def test_it_is_paused_goes_on_and_a_kill_costs_one_sentence(trainer):
+    trainer.start(TEXT, LONG)
+    wait(lambda: steps(trainer) > 2)
+    trainer.pause()
+    wait(lambda: trainer.state().kind != RUNNING)
+    assert trainer.state().kind == PAUSED
+    paused_at = steps(trainer)
+    trainer.go_on()
+    wait(lambda: steps(trainer) > paused_at)
+    os.kill(trainer._process.pid, signal.SIGKILL)
+    wait(lambda: trainer.state().kind != RUNNING)
+    assert trainer.state().kind == ENDED
+    assert trainer.state().said.startswith("The training process was ended from outside (SIGKILL)")
+    assert trainer.state().can_go_on
+    assert steps(trainer) > paused_at
+
+
+def test_what_cannot_be_trained_is_told_in_the_trainers_own_sentence(trainer):
+    trainer.start("Too short.", SHORT)
+    wait(lambda: trainer.state().kind != RUNNING)
+    assert trainer.state().kind == ENDED
+    assert trainer.state().said.startswith("The text has 3 tokens: with a context of 16")
+
+
+def test_it_ends_after_the_seconds_it_may_have_and_with_the_one_who_started_it():
+    trainer = Trainer(seconds=1.0)
+    trainer.start(TEXT, LONG)
+    wait(lambda: trainer.state().kind != RUNNING)
+    assert trainer.state().kind == PAUSED
+    trainer._seconds = None
+    trainer.start(TEXT, LONG)
+    wait(lambda: steps(trainer) > 0)
+    trainer._process.stdin.close()
+    wait(lambda: trainer.state().kind != RUNNING)
+    folder = trainer.output.parent
+    close_all()
+    assert not folder.exists()

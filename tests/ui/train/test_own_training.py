@@ -1,0 +1,145 @@
+"""A training is started, watched, paused and gone on with from the page; what cannot be is told before it begins."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gradio as gr
+import pytest
+
+from gpt.library import Library
+from gpt.training.life import recorded_life
+from gpt.ui.host.options import LAPTOP
+from gpt.ui.page import build_page
+from gpt.ui.train import settings
+from gpt.ui.train.tab import OWN, RECORDED
+from tests.ui.visitor import Visitor
+
+TEXT = "A fox ran over the hill and looked for the red ball. " * 60
+
+
+@pytest.fixture(scope="module")
+def trained(uneven_library: Library) -> Iterator[Visitor]:
+    """A visitor who has trained a tiny model on a pasted text."""
+    visitor = Visitor(uneven_library, tab="train")
+    visitor.component("train-step").choices = [(str(step), str(step)) for step in range(1000)]  # as updates change them
+    visitor.open_tab("Train")
+    visitor.put(train_text=TEXT, train_path="", train_emb_dim=32, train_n_layers=1, train_n_heads=2)
+    visitor.put(train_context_length=16, train_batch_size=4, train_steps=6)
+    visitor.fire("train-start")
+    end = time.monotonic() + 300
+    while "Finished" not in "".join(visitor.shown("train-stands")):
+        assert time.monotonic() < end
+        time.sleep(0.5)
+        tick(visitor)
+    yield visitor
+
+
+def tick(visitor: Visitor) -> None:
+    """One tick of the clock that follows the training."""
+    fn = next(
+        fn
+        for fn in visitor.blocks.fns.values()
+        for _, event in fn.targets
+        if event == "tick" and any(block.elem_id == "train-stands" for block in fn.outputs)
+    )
+    visitor.news = []
+    visitor._run(fn, None)
+
+
+def test_a_training_is_started_and_its_curves_come_to_the_page(trained):
+    assert trained.value("train-source") == OWN
+    assert "step 6 of 6" in trained.value("train-stands")
+    assert "learns pasted.txt" in trained.value("train-said")
+    assert trained.value("train-step") == "6"
+    trained.put(train_step="0")
+    trained.fire("train-step", "input")
+    assert "After 0 steps" in trained.shown("train-prompt")[-1]
+
+
+def test_the_recorded_one_is_still_there(trained):
+    trained.put(train_source=RECORDED, train_step="600")
+    trained.fire("train-source", "input")
+    assert "stories.txt" in trained.shown("train-said")[-1]
+    trained.put(train_source=OWN)
+
+
+def test_before_the_start_it_is_said_what_it_takes(trained):
+    trained.put(train_text="", train_preset="Seconds")
+    trained.fire("train-preset", "input")
+    told, recorded = trained.shown("train-forecast")[-1], recorded_life().about
+    assert f"{recorded['tokens']:,} tokens to learn, {recorded['distinct_tokens']:,} different ones" in told
+    assert f"{recorded['parameters']:,} parameters" in told
+    assert "600 steps of 1,024 tokens" in told
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"train_text": "Too short."}, "The text has 3 tokens"),
+        ({"train_text": "A text", "train_path": "/a/path"}, "There are a pasted text and a path"),
+        ({"train_path": "/no/such/text"}, "This server reads no files of its visitors"),
+        ({"train_n_heads": 7}, "7"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, values, said):
+    plain = {
+        "train_text": "",
+        "train_path": "",
+        "train_emb_dim": 64,
+        "train_n_heads": 4,
+        "train_steps": 5,
+        "train_rate": 0,
+    }
+    trained.put(**plain | values)
+    trained.fire("train-start")
+    assert said in trained.shown("train-own-note")[-1]
+    assert "Finished" in trained.value("train-stands")
+
+
+def test_a_number_of_0_is_left_to_the_trainer():
+    found = settings.arguments("adamw", 32, 0, 0, 0, 0, 0, 0.004, 0, 0)
+    assert found == ["--keep-steps", "12", "--optimizer", "adamw", "--emb-dim", "32", "--rate", "0.004", "--seed", "0"]
+
+
+def test_a_file_is_read_where_the_server_is_the_visitors_own(tmp_path):
+    (tmp_path / "mine.txt").write_text(TEXT)
+    assert settings.asked_text("", str(tmp_path / "mine.txt"), local_files=True) == tmp_path / "mine.txt"
+    with (tmp_path / "long.txt").open("wb") as long:
+        long.truncate(30_000_000)
+    with pytest.raises(ValueError, match=r"has 28\.61 MiB, and the page takes up to"):
+        settings.asked_text("", str(tmp_path / "long.txt"), local_files=True)
+
+
+def test_a_public_host_shows_the_recorded_one_alone(uneven_library):
+    blocks = build_page(uneven_library, replace(LAPTOP, public=True, allow_training=False))
+    ids = {block.elem_id: block for block in blocks.blocks.values() if block.elem_id}
+    assert "train-start" not in ids
+    assert isinstance(ids["train-source"], gr.Radio)
+    assert not ids["train-source"].visible
+
+
+def test_a_saved_step_becomes_a_model_of_the_picker(trained, uneven_library):
+    trained.put(train_source=OWN, train_step="0")
+    trained.fire("train-open")
+    library = uneven_library
+    assert "pasted@0 is your model now" in trained.shown("train-opened")[-1]
+    assert "<b>pasted@0</b>" in trained.shown("loaded")[-1]
+    assert trained.value("model-name") == "pasted@0"
+    assert [info.name for info in library.models()].count("pasted@0") == 1
+    first = library.get("pasted@0")
+    assert first.trained
+    assert first.model.config.emb_dim == 32
+    trained.put(train_step="6")
+    trained.fire("train-open")
+    last = library.get("pasted@6:int8")
+    assert (last.precision, last.name) == ("int8", "pasted@6")
+    trained.put(model_name="pasted@0")
+    trained.fire("load-model")
+    assert "<b>pasted@0</b>" in trained.shown("loaded")[-1]
+
+
+def test_the_recording_has_no_weights_to_open(trained):
+    trained.put(train_source=RECORDED)
+    trained.fire("train-open")
+    assert "The recording holds no weights" in trained.shown("train-opened")[-1]

@@ -1,0 +1,100 @@
+"""The Train tab shows the recorded training by its own numbers, and a saved step as it was kept."""
+
+import csv
+import io
+import json
+from math import exp
+
+import pytest
+
+from gpt.library import Library
+from gpt.training.life import recorded_life
+from gpt.ui.common.head_field import share_style
+from gpt.ui.train import figures, words
+from tests.ui.visitor import Visitor
+
+
+@pytest.fixture(scope="module")
+def arrived(uneven_library: Library) -> Visitor:
+    visitor = Visitor(uneven_library, tab="train")
+    visitor.open_tab("Train")
+    return visitor
+
+
+def figure_of(visitor: Visitor, elem_id: str) -> dict:
+    return json.loads(visitor.shown(elem_id)[-1].plot)
+
+
+def test_the_losses_are_those_of_the_log_with_lines_to_compare(arrived):
+    arrived.fire("train-over", "input")
+    life, figure = recorded_life(), figure_of(arrived, "train-loss")
+    trained, held_out = figure["data"]
+    assert held_out["y"] == [point["heldout_loss"] for point in life.points]
+    assert len(trained["y"]) == len(life.records) - 1
+    drawn = [shape["y0"] for shape in figure["layout"]["shapes"]]
+    assert drawn == [life.even_loss, life.about["bigram_loss"], life.about["floor"]]
+    assert f"step {life.steps_done:,} of {life.steps_planned:,}" in arrived.shown("train-said")[-1]
+
+
+def test_the_curves_run_over_tokens_too(arrived):
+    arrived.put(train_over=figures.TOKENS)
+    arrived.fire("train-over", "input")
+    last = recorded_life().records[-1]
+    assert figure_of(arrived, "train-loss")["data"][1]["x"][-1] == last["tokens_seen"]
+    arrived.put(train_over=figures.STEPS)
+
+
+def test_a_saved_step_shows_its_candidates_its_deviation_its_maps_and_its_scores(arrived):
+    life = recorded_life()
+    step = life.kept_steps[5]
+    look = life.look(step)
+    arrived.put(train_step=str(step), train_head=5, train_measure="Induction")
+    arrived.fire("train-step", "input")
+    table = arrived.shown("train-candidates")[-1]
+    assert all(candidate.token in table for candidate in look.candidates)
+    lines = figure_of(arrived, "train-deviation")["data"]
+    assert [line["name"] for line in lines] == ["step 0", f"step {step}"]
+    assert lines[1]["y"] == list(look.deviation)
+    n_heads = len(look.maps[0])
+    value = arrived.shown("train-maps")[-1]
+    assert (value["blocks"], value["heads"], value["selected"]) == (len(look.maps), n_heads, 5)
+    assert f"Block {5 // n_heads}, head {5 % n_heads} after {step}" in arrived.shown("train-map-said")[-1]
+    assert f"block {5 // n_heads}, head {5 % n_heads}: induction" in arrived.shown("train-field")[-1]
+    shares = [value for row in look.scores["induction"] for value in row]
+    styles = [share_style(share / max(shares)) for share in shares]  # as the legend has it
+    assert len(set(styles)) > 2
+    assert all(style in arrived.shown("train-field")[-1] for style in styles)
+
+
+def test_a_loss_is_told_as_the_tokens_among_which_a_reader_is_as_unsure():
+    life = recorded_life()
+    told = words.meanings(life, life.steps_done)
+    assert "50,257 tokens" in told
+    assert f"{exp(life.points[-1]['heldout_loss']):.1f} tokens" in told
+    assert words.tokens(1.784) == "1.8 tokens"
+
+
+def test_the_sample_is_that_of_the_nearest_point_and_all_of_them_are_there():
+    life = recorded_life()
+    html = words.sample(life, 1)
+    assert html.startswith('<p class="train-sample"><span class="section">Step 0,')
+    assert html.count("<li>") == len(life.points)
+    shown = words.sample(life, life.steps_done)
+    last = life.points[-1]
+    assert f"{last['accepted']} of {last['sentences']} sentences" in shown
+
+
+def test_the_measurements_are_saved(arrived):
+    file = arrived.saved("train-csv")
+    rows = list(csv.DictReader(io.StringIO(file["text"])))
+    life = recorded_life()
+    assert file["name"] == "training.csv"
+    assert len(rows) == len(life.records)
+    assert float(rows[-1]["heldout_loss"]) == life.points[-1]["heldout_loss"]
+    assert rows[1]["gradient_norm"] == str(life.records[1]["gradient_norm"])
+
+
+def test_a_model_that_ended_no_sentence_has_none_accepted():
+    assert words.accepted_share({"accepted": 0, "sentences": 0}) == 0
+    assert words.accepted_share({"accepted": 3, "sentences": 4}) == 0.75
+    assert words.accepted_share({}) is None
