@@ -1,7 +1,10 @@
-"""Keeps an event from being lost when it is sent in the moment in which the stream of answers ends.
+"""Keeps an answer from being lost around the moment in which a session's stream of answers ends.
 
 Gradio ends a session's stream once nothing is under way. A page that hears of its next event before it hears of that
 end takes the stream for open, opens no new one, and never shows the answer.
+
+A browser that may keep answers asks a second time for a stream it has just asked for, where the one before was broken
+off while it was being kept: nobody reads the first of the two, and half of the answers go there.
 """
 
 import asyncio
@@ -16,6 +19,7 @@ from .bodies import replaying
 JOIN, STREAM = "/gradio_api/queue/join", "/gradio_api/queue/data"
 # A quotation mark inside of a value is written with a backslash, so this is in no other message.
 _END = b'"msg":"close_stream"'
+_NOT_KEPT = (b"cache-control", b"no-store")
 _MOST_SECONDS = 0.5  # a page that has heard of the end leaves at once; other clients may wait for the server to do so
 
 
@@ -54,6 +58,8 @@ class StreamEnds:
             return message
 
         async def send_and_wait(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], _NOT_KEPT]}
             if _END in message.get("body", b""):
                 self._ending[session] = left
             if self._ending.get(session) is left and not message.get("more_body", False):

@@ -94,3 +94,14 @@ def test_an_event_is_answered_beside_a_stream_that_goes_on_and_after_one_that_no
         await stream.task
 
     in_a_loop_of_its_own(both())
+
+
+def test_a_browser_keeps_no_stream_in_its_cache():
+    async def one():
+        stream = Visitor(StreamEnds(gradio), STREAM, "ours")
+        await turns()
+        assert (b"cache-control", b"no-store") in stream.sent[0]["headers"]
+        stream.leaves.set()
+        await asyncio.wait_for(stream.task, 10)
+
+    in_a_loop_of_its_own(one())
