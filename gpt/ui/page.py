@@ -52,7 +52,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         page = Page(library, gr.State(""), gr.State(None), gr.State(None), options=options)
         loaded_line, models = header.build(library, page.model)
         page = replace(page, loaded_line=loaded_line, models=models)
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             items = {}
             page = replace(page, tabs=tabs)
             with gr.Tab(generate.LABEL, id=generate.KEY) as items[generate.KEY]:

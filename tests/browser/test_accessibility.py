@@ -6,6 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from gpt.ui.page import TABS
+
 # What chooses between views: buttons of a row of chips, and tabs within a tab.
 CHOICES = "[role=tabpanel] .chips label:visible, [role=tabpanel] [role=tab]:visible"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
@@ -72,3 +74,13 @@ def complaints(page: Page) -> list[str]:
         f"{each['id']}: {each['nodes'][0]['html'][:120]} ({len(each['nodes'])})"
         for each in Axe().run(page, options=RULES).response["violations"]
     ]
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_every_tab_can_be_seen_and_pressed_on_a_phone(open_page, width):
+    page = open_page("?length=4", width=width)
+    tabs = page.locator("#tabs > .tab-wrapper [role=tab]:visible")
+    expect(tabs).to_have_count(len(TABS) + 1)
+    tabs.last.click()
+    expect(page.locator("#train-loss .main-svg").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -30,7 +30,7 @@ def build(page: Page) -> None:
     """Lay out the panels; each is drawn when it, or the tab with it in front, comes into view."""
     front = gr.State(PANELS[0].KEY)
     panels: dict[str, Drawing] = {}
-    with gr.Tabs(elem_id="panels") as shown:
+    with gr.Tabs(elem_id="panels", overflow_behavior="wrap") as shown:
         for panel in PANELS:
             with gr.Tab(panel.LABEL, id=panel.KEY) as tab:
                 intro(panel.INTRO, panel.SECTION)

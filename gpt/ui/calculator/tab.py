@@ -81,7 +81,7 @@ def build(page: Page) -> None:
                 save_button("Save JSON", "calc-json", json_of, [measured, *settings.all()])
                 save_button("Save CSV", "calc-csv", csv_of, [measured, *settings.all()])
             gr.HTML(tables.symbols_line())
-        with gr.Column(scale=5, min_width=320), gr.Tabs(elem_id="calc-tabs") as tabs:
+        with gr.Column(scale=5, min_width=320), gr.Tabs(elem_id="calc-tabs", overflow_behavior="wrap") as tabs:
             panels = build_panels(*first, config_note, workload_note, page.options.allow_measuring)
     # A figure drawn while its panel was hidden takes its width when the panel is shown.
     tabs.select(
