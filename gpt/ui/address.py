@@ -49,6 +49,20 @@ _WRITE_VIEW = """async (...values) => {
   window.history.replaceState(null, '', url);
 }"""
 
+# The header's line names the model, and what the link wants instead names the one that is shown in its place.
+_WRITE_MODEL = """(line, wanted) => {
+  const named = (html) => {
+    const found = new DOMParser().parseFromString(html ?? '', 'text/html').querySelector('[data-model]');
+    return found && found.dataset.model;
+  };
+  const model = named(line);
+  if (!model || model === named(wanted)) return [wanted];
+  const url = new URL(window.location);
+  url.searchParams.set('model', model);
+  window.history.replaceState(null, '', url);
+  return [''];
+}"""
+
 
 def keep_address(tabs: gr.Tabs, controls: Controls, places: Places) -> None:
     """Write the address whenever a control, the tab or what it shows changes; nothing is sent to the server."""
@@ -60,6 +74,11 @@ def keep_address(tabs: gr.Tabs, controls: Controls, places: Places) -> None:
     write = _WRITE_VIEW % json.dumps([*known, *(place for place in places if place not in known)])
     for listen in (tabs.change, *(each.change for each in known.values())):
         listen(None, list(known.values()), None, js=write, api_visibility="private")
+
+
+def keep_model(loaded_line: gr.HTML, wanted: gr.HTML) -> None:
+    """Write the model that the header says is loaded, unless the link wants another that the page offers to load."""
+    loaded_line.change(None, [loaded_line, wanted], [wanted], js=_WRITE_MODEL, api_visibility="private")
 
 
 def view_from(places: Places, request: gr.Request) -> list[Any]:
