@@ -63,6 +63,13 @@ _WRITE_MODEL = """(line, wanted) => {
   return [''];
 }"""
 
+# The selected token, counted from 1; "" for none.
+_WRITE_TOKEN = """(token) => {
+  const url = new URL(window.location);
+  token ? url.searchParams.set('token', token) : url.searchParams.delete('token');
+  window.history.replaceState(null, '', url);
+}"""
+
 
 def keep_address(tabs: gr.Tabs, controls: Controls, places: Places) -> None:
     """Write the address whenever a control, the tab or what it shows changes; nothing is sent to the server."""
@@ -79,6 +86,22 @@ def keep_address(tabs: gr.Tabs, controls: Controls, places: Places) -> None:
 def keep_model(loaded_line: gr.HTML, wanted: gr.HTML) -> None:
     """Write the model that the header says is loaded, unless the link wants another that the page offers to load."""
     loaded_line.change(None, [loaded_line, wanted], [wanted], js=_WRITE_MODEL, api_visibility="private")
+
+
+def keep_token(position: gr.State) -> None:
+    """Write which token is selected, whichever tab it was selected on.
+
+    Only the server knows it: it tells the page in a text that nobody sees, for a number could not be none.
+    """
+    told = gr.Textbox(visible="hidden", elem_id="selected-token")
+    position.change(lambda index: "" if index is None else str(index + 1), [position], [told], api_visibility="private")
+    told.change(None, [told], None, js=_WRITE_TOKEN, api_visibility="private")
+
+
+def token_from(request: gr.Request) -> int | None:
+    """The place of the token that the address selects, None where it selects none."""
+    text = request.query_params.get("token", "")
+    return int(text) - 1 if _is_place(text) and int(text) > 0 else None
 
 
 def view_from(places: Places, request: gr.Request) -> list[Any]:
@@ -122,15 +145,15 @@ def when_named(opening: Opening) -> Drawing:
 def _choice(component: Block, text: str) -> Any:
     if isinstance(component, gr.Radio):
         return text if text in [choice for _, choice in component.choices] else gr.skip()
-    if not text.isdecimal() or int(text) > _MOST_PLACES:
+    if not isinstance(component, gr.Slider) or not _is_place(text):
         return gr.skip()
     number = int(text)
-    if isinstance(component, gr.State):  # a token, counted from 1
-        return max(number - 1, 0)
-    if not isinstance(component, gr.Slider):
-        return gr.skip()
     # The tab fits the slider to its model when it is drawn.
     return gr.update(value=number, maximum=max(number, component.maximum))
+
+
+def _is_place(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) <= len(str(_MOST_PLACES)) and int(text) <= _MOST_PLACES
 
 
 def _update(name: str, control: Any, text: str) -> Any:

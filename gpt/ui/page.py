@@ -8,7 +8,7 @@ import gradio as gr
 
 from ..library import Library
 from . import endpoints, header
-from .address import keep_address, keep_model, reading, view_from, when_named
+from .address import keep_address, keep_model, keep_token, reading, token_from, view_from, when_named
 from .building_blocks import tab as building_blocks
 from .calculator import tab as calculator
 from .common.drawing import MODEL_EVENT, Updates
@@ -67,6 +67,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
             opening.drawing.draw_on(items[opening.tab].select)
         _select_tokens(page, tabs)
         keep_address(tabs, generating.controls, page.places)
+        keep_token(page.position)
         keep_model(top.loaded_line, top.wanted)
 
         blocks.load(top.opened.fn, None, top.opened.outputs, api_visibility="private")
@@ -74,9 +75,11 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
 
         def from_address(request: gr.Request) -> list[Any]:
             model = linked_model(library, request.query_params.get("model", "")).comes
-            return [model or gr.skip(), *read(request), *view_from(page.places, request)]
+            token = token_from(request)
+            position = gr.skip() if token is None else token
+            return [model or gr.skip(), position, *read(request), *view_from(page.places, request)]
 
-        linked = [page.model, tabs, *generating.controls.all(), *page.places.values()]
+        linked = [page.model, page.position, tabs, *generating.controls.all(), *page.places.values()]
         ready = blocks.load(from_address, None, linked, api_visibility="private")
         ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
         for opening in page.openings:

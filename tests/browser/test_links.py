@@ -50,3 +50,35 @@ def test_what_a_link_may_not_load_is_a_sentence_with_a_button_and_stays_in_the_a
     expect(page.locator("#loaded b")).to_have_text(f"{small_folder}/model.safetensors")
     expect(page.locator("#wanted-model .problem")).to_have_count(0)
     expect(page).to_have_url(re.compile("model=file%3Amodel.safetensors"))
+
+
+STRIPS = {
+    "Probabilities": "#probabilities-strip",
+    "LayerNorm": "#norm-strip",
+    "Inside": "#inside-strip",
+    "Map": "#map-strip",
+}
+
+
+def test_the_selected_token_is_in_the_address_and_the_same_on_every_tab_of_a_fresh_page(open_page):
+    page = open_page("?length=6")
+    finished(page)
+    assert "token=" not in page.url
+    page.get_by_role("tab", name="LayerNorm").click()
+    page.locator("#norm-strip .token").nth(7).click()
+    expect(page).to_have_url(re.compile(r"[?&]token=8(&|$)"))
+    page.get_by_role("tab", name="Inside").click()
+    page.locator("#inside-strip .token").nth(0).click()
+    expect(page).to_have_url(re.compile(r"[?&]token=1(&|$)"))
+    fresh = open_page(query_of(page))
+    finished(fresh)
+    for tab, strip in STRIPS.items():
+        fresh.get_by_role("tab", name=tab, exact=True).click()
+        expect(fresh.locator(f"{strip} .token.selected")).to_have_attribute("data-index", "0")
+
+
+def test_a_link_selects_the_token_on_the_tab_that_it_opens(open_page):
+    for tab, strip in STRIPS.items():
+        page = open_page(f"?length=6&tab={tab.lower()}&token=7")
+        expect(page.locator(f"{strip} .token.selected")).to_have_attribute("data-index", "6", timeout=60_000)
+        expect(page).to_have_url(re.compile(r"[?&]token=7(&|$)"))

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from gpt.seeding import LARGEST_DRAW_SEED
-from gpt.ui.address import reading
+from gpt.ui.address import reading, token_from
 from gpt.ui.generate.tab import Controls
 from tests.ui.visitor import Visitor
 
@@ -155,6 +155,22 @@ def test_a_link_opens_what_a_tab_showed(uneven_library):
 def test_a_link_sets_nothing_of_a_tab_that_it_does_not_name(uneven_library):
     visitor = opened(uneven_library, tab="map", view="norm1", block="1")
     assert (visitor.value("norm-block"), visitor.value("inside-view")) == (0, "Attention")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("1", 0), ("8", 7), ("0", None), ("-1", None), ("x", None), ("9" * 9_000, None)]
+)
+def test_the_token_of_the_address_counts_from_one_and_nonsense_selects_none(text, place):
+    assert token_from(SimpleNamespace(query_params={"token": text})) == place
+
+
+def test_a_link_selects_a_token_on_every_tab_also_on_one_that_it_does_not_name(uneven_library):
+    visitor = opened(uneven_library, tab="map", token="2")
+    for tab, where in (("LayerNorm", "norm-where"), ("Inside", "inside-where"), ("Map", "map-where")):
+        visitor.open_tab(tab)
+        assert "Token 2 of 8" in visitor.value(where)
+    visitor.open_tab("Probabilities")
+    assert 'class="token prompt scaled selected" data-index="1"' in visitor.value("probabilities-strip")
 
 
 @pytest.mark.parametrize("nonsense", ["", "-1", "1.5", "many", "9" * 30])
