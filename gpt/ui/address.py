@@ -13,6 +13,7 @@ from ..tokenizer import Tokenizer
 from .common.drawing import Drawing, Updates
 from .common.page_context import Opening
 from .common.run_controls import Controls
+from .long_prompt import UNREADABLE, WRITE_PROMPT
 
 _SWITCHES = ("greedy", "begin_with_end_of_text")
 
@@ -21,18 +22,16 @@ Places = dict[tuple[str, str], Block]
 _WITH_A_CHOICE = (gr.Radio, gr.Slider)
 _MOST_PLACES = 100_000  # more than any model's blocks, heads or tokens
 
-_LONGEST = 1_500  # characters: servers and chat programs cut longer addresses
 _LONGEST_SHOWN = 30  # characters of a value in a sentence
 
 _TOKENIZER = Tokenizer()
 
 _WRITE = """(...values) => {
-  const names = %s;
+  const names = %s;WRITE_PROMPT
   const url = new URL(window.location);
-  const fits = (value) => String(value).length <= %d;
-  names.forEach((name, i) => fits(values[i]) ? url.searchParams.set(name, values[i]) : url.searchParams.delete(name));
-  window.history.replaceState(null, '', url);
-}"""
+  names.forEach((name, i) => name === 'prompt' || url.searchParams.set(name, values[i]));
+  writePrompt(url, String(values[names.indexOf('prompt')]));
+}""".replace("WRITE_PROMPT", WRITE_PROMPT)
 # What a tab shows, beside the run's controls: only that of the tab in front is in the address.
 _WRITE_VIEW = """async (...values) => {
   const places = %s;
@@ -73,7 +72,7 @@ _WRITE_TOKEN = """(token) => {
 
 def keep_address(tabs: gr.Tabs, controls: Controls, places: Places) -> None:
     """Write the address whenever a control, the tab or what it shows changes; nothing is sent to the server."""
-    write = _WRITE % (list(vars(controls)), _LONGEST)
+    write = _WRITE % list(vars(controls))
     for control in controls.all():
         control.change(None, controls.all(), None, js=write, api_visibility="private")
     # Those that the page knows come first; a tab itself writes what only the server knows.
@@ -113,18 +112,26 @@ def view_from(places: Places, request: gr.Request) -> list[Any]:
     ]
 
 
-def reading(tabs: Collection[str], controls: Controls) -> Callable[[gr.Request], list[Any]]:
+def reading(tabs: Collection[str], controls: Controls) -> Callable[[str | None, gr.Request], list[Any]]:
     """The function that gives updates of the tabs and the controls from the address a page was opened with.
 
-    tabs are the keys of the tabs. Of a value that cannot be used, the nearest or the default one is taken, and a line
-    beside the control says so.
+    tabs are the keys of the tabs. It takes the prompt of the fragment too: "" for none, None for one that cannot be
+    read, in place of which no other prompt is run. Of a value that cannot be used, the nearest or the default one is
+    taken, and a line beside the control says so.
     """
 
-    def read(request: gr.Request) -> list[Any]:
+    def read(long_prompt: str | None, request: gr.Request) -> list[Any]:
         query = dict(request.query_params)
+        if long_prompt:
+            query["prompt"] = long_prompt
+        if long_prompt is None:
+            query["begin_with_end_of_text"] = "false"  # an empty prompt would be one, too
         updates: list[Any] = [gr.Tabs(selected=query["tab"]) if query.get("tab") in tabs else gr.skip()]
         for name, control in vars(controls).items():
-            updates.append(_update(name, control, query[name]) if name in query else gr.skip())
+            if name == "prompt" and long_prompt is None:
+                updates.append(gr.update(value="", info=UNREADABLE))
+            else:
+                updates.append(_update(name, control, query[name]) if name in query else gr.skip())
         return updates
 
     return read

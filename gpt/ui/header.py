@@ -8,6 +8,7 @@ from ..files.layouts import WeightsError
 from ..library import Library
 from . import model_picker
 from .common.drawing import Drawing, Updates
+from .copy_link import copy_link
 from .linked_model import Linked, linked_model, wanted_html, wanted_model
 from .loaded_line import line, loaded_text
 
@@ -32,6 +33,7 @@ def build(library: Library, model: gr.State) -> Header:
     with gr.Row(elem_id="header", equal_height=True):
         gr.HTML(f"<h1>{TITLE}</h1>", scale=0, min_width=170)
         loaded_line = gr.HTML(line("Loading the model …"), elem_id="loaded", scale=1, min_width=280)
+        copy_link()
     wanted, wanted_reference = wanted_model(), gr.State("")
     with gr.Accordion("Change model", open=False, elem_id="picker"):
         picker = model_picker.build(library, model, loaded_line, wanted, wanted_reference)

@@ -20,6 +20,7 @@ from .host.options import LAPTOP, Options
 from .inside import tab as inside
 from .layernorm import tab as layernorm
 from .linked_model import linked_model
+from .long_prompt import READ_PROMPT
 from .map import tab as model_map
 from .probabilities import tab as probabilities
 from .train import tab as train
@@ -73,14 +74,15 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         blocks.load(top.opened.fn, None, top.opened.outputs, api_visibility="private")
         read = reading(items.keys(), generating.controls)
 
-        def from_address(request: gr.Request) -> list[Any]:
+        def from_address(long_prompt: str | None, request: gr.Request) -> list[Any]:
             model = linked_model(library, request.query_params.get("model", "")).comes
             token = token_from(request)
             position = gr.skip() if token is None else token
-            return [model or gr.skip(), position, *read(request), *view_from(page.places, request)]
+            return [model or gr.skip(), position, *read(long_prompt, request), *view_from(page.places, request)]
 
         linked = [page.model, page.position, tabs, *generating.controls.all(), *page.places.values()]
-        ready = blocks.load(from_address, None, linked, api_visibility="private")
+        packed = gr.Textbox("", visible="hidden", elem_id="linked-prompt")
+        ready = blocks.load(from_address, [packed], linked, js=READ_PROMPT, api_visibility="private")
         ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
         for opening in page.openings:
             when_named(opening).draw_on(ran.then)

@@ -1,6 +1,7 @@
 """A view is a link: what the address holds is what a fresh page shows, in a real Chromium."""
 
 import re
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
@@ -82,3 +83,66 @@ def test_a_link_selects_the_token_on_the_tab_that_it_opens(open_page):
         page = open_page(f"?length=6&tab={tab.lower()}&token=7")
         expect(page.locator(f"{strip} .token.selected")).to_have_attribute("data-index", "6", timeout=60_000)
         expect(page).to_have_url(re.compile(r"[?&]token=7(&|$)"))
+
+
+def write(page: Page, prompt: str) -> None:
+    page.locator("#prompt textarea").fill(prompt)
+    page.locator("#prompt textarea").press("Tab")
+
+
+# Too long for the query, and what no compression makes short enough for the fragment.
+LONG = " ".join(f"word{number * 7919 % 9973}" for number in range(600))
+RANDOM = "".join(sha256(bytes([number])).hexdigest() for number in range(256))
+
+
+def test_a_long_prompt_travels_in_the_fragment_and_comes_back_to_the_letter(open_page):
+    page = open_page("?length=2")
+    finished(page)
+    long = f"“Grüße”, 👩‍👩‍👧 {LONG}"
+    write(page, long)
+    expect(page).to_have_url(re.compile("#p=[A-Za-z0-9_-]{1000}"))
+    assert "prompt=" not in page.url
+    assert "length=2" in page.url
+    expect(page.locator("#copy-link .too-long")).to_be_hidden()
+    fresh = open_page("?tab=generate")  # a page that is there already goes to the link when its fragment is another
+    fresh.goto(page.url)
+    expect(fresh.locator("#prompt textarea")).to_have_value(long)
+    finished(fresh)
+    expect(fresh.locator("#run-strip .unread")).to_contain_text("Grüße")
+    write(fresh, "Hello")
+    expect(fresh).to_have_url(re.compile("prompt=Hello"))
+    assert "#" not in fresh.url
+
+
+def test_a_prompt_too_long_for_a_link_is_said_and_its_link_opens_no_other(open_page):
+    page = open_page("?length=2&prompt=Hello&begin_with_end_of_text=true")
+    finished(page)
+    write(page, RANDOM)
+    expect(page.locator("#copy-link .too-long")).to_be_visible()
+    expect(page).to_have_url(re.compile("#p=$"))
+    for link in (query_of(page), "?length=2&prompt=Hello#p=AAAA"):
+        fresh = open_page()
+        fresh.goto(f"{page.url.split('?')[0]}{link}")
+        expect(fresh.locator("#prompt")).to_contain_text("too long for it")
+        expect(fresh.locator("#prompt textarea")).to_have_value("")
+        expect(fresh.locator("#run-status .problem")).to_be_visible()
+        expect(fresh.locator("#run-strip .token")).to_have_count(0)
+    write(page, "Hello again")
+    expect(page.locator("#copy-link .too-long")).to_be_hidden()
+    expect(page).to_have_url(re.compile("prompt=Hello"))
+
+
+def test_the_copy_button_copies_the_address_by_keyboard_and_without_a_clipboard_selects_it(open_page):
+    page = open_page("?length=2")
+    finished(page)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    button = page.get_by_role("button", name="Copy link")
+    button.press("Enter")
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    expect(button).to_be_visible()
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    write(page, LONG)
+    button.click()
+    expect(page.get_by_label("Address of this view")).to_have_value(re.compile("#p=[A-Za-z0-9_-]{1000}"))
+    assert page.evaluate("document.getSelection().toString()") == page.url

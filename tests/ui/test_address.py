@@ -31,8 +31,8 @@ def read(visitor):
     """What opening an address gives each control, and the tabs."""
     controls = Controls(*map(visitor.component, NAMES))
 
-    def found(**query: str) -> dict:
-        updates = reading(["generate", "inside"], controls)(SimpleNamespace(query_params=query))
+    def found(long_prompt: str | None = "", **query: str) -> dict:
+        updates = reading(["generate", "inside"], controls)(long_prompt, SimpleNamespace(query_params=query))
         return dict(zip(("tabs", *NAMES), updates, strict=True))
 
     return found
@@ -93,6 +93,16 @@ def test_a_prompt_of_too_many_tokens_is_left_out_and_a_line_says_so(read):
     assert update["value"] == "Every effort moves you"
     assert update["info"] == "The link says 7,000 characters, too many; the default is taken."
     assert read(prompt="")["prompt"] == ""
+
+
+def test_the_prompt_of_the_fragment_counts_more_than_that_of_the_query(read):
+    assert read("Once upon a time", prompt="Hello")["prompt"] == "Once upon a time"
+
+
+def test_in_place_of_a_long_prompt_that_cannot_be_read_no_other_one_is_run(read):
+    found = read(None, prompt="Hello", begin_with_end_of_text="true")
+    assert (found["prompt"]["value"], found["begin_with_end_of_text"]) == ("", False)
+    assert "too long" in found["prompt"]["info"]
 
 
 def test_greedy_is_true_or_false_and_nothing_else(read):
