@@ -166,6 +166,27 @@ class Library:
         """Whether `get` would answer at once. Raises ValueError for an unknown name."""
         return self.find(reference) is not None
 
+    def comes_at_once(self, reference: str) -> bool:
+        """Whether a link may bring a model: the default, one in memory, the one in the box, an untrained one.
+
+        Raises ValueError for an unknown name, and for an untrained model that memory has no room for.
+        """
+        wanted = self._known(reference)
+        if wanted.name == UNTRAINED:
+            self._check_room(wanted, self._bytes_needed(wanted))
+        is_small = wanted.name in (STORYTELLER, UNTRAINED)
+        return is_small or str(wanted) == str(self._known("")) or self.is_loaded(reference)
+
+    def must_be_downloaded(self, reference: str) -> bool:
+        """Whether a model is not on this machine; nobody else is asked. Raises ValueError for an unknown name."""
+        name = self._known(reference).name
+        return self._is_on_the_hub(name) and hub.downloaded(name) is None
+
+    def at_hand(self) -> list[str]:
+        """References of the default model and of all that are in memory."""
+        with self._lock:
+            return list(dict.fromkeys([str(self._known("")), *self._loaded]))
+
     @contextmanager
     def loading(self, reference: str) -> Iterator[Load[LoadedModel]]:
         """The load of a model, begun if need be; whoever is in this block waits for it. Raises ValueError."""
@@ -188,9 +209,9 @@ class Library:
 
         Raises ValueError for an unknown name; asking the Hub takes its time, and may end in a WeightsError.
         """
-        name = self._known(reference).name
-        is_here = not self._is_on_the_hub(name) or hub.downloaded(name) is not None
-        return None if is_here else hub_progress.description(name)
+        if not self.must_be_downloaded(reference):
+            return None
+        return hub_progress.description(self._known(reference).name)
 
     def _bytes_needed(self, wanted: Reference) -> int:
         """About what a model takes while it is loaded; 0 for one of which the Hub has to be asked first."""

@@ -5,8 +5,8 @@ The name is one of ours, the path of a file or folder, or a repository of the Hu
 
 import os
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PureWindowsPath
 
 from .config import ACTIVATIONS
 from .engine.precision import PRECISIONS, check_precision
@@ -18,6 +18,7 @@ UNTRAINED = "gpt2-124M-untrained"
 NAMES = frozenset((STORYTELLER, UNTRAINED, *hub.REPOSITORIES))  # those of our own
 STORYTELLER_FOLDER = Path(__file__).parent.parent / "assets" / STORYTELLER
 CHAPTER_SEED = 123
+LOCAL_FILE = "file:"  # what the name of a local file begins with in a link
 
 _REFERENCE = re.compile(
     rf"(?P<name>.+?)(?::(?P<precision>{'|'.join(PRECISIONS)}))?(?::(?P<activation>{'|'.join(ACTIVATIONS)}))?"
@@ -65,6 +66,17 @@ class Reference:
         said += [self.activation] if self.activation else []
         said += [f"{self.n_heads}heads"] if self.n_heads else []
         return ":".join([self.name, *said]) + ("" if self.seed == CHAPTER_SEED else f"#{self.seed}")
+
+
+def in_an_address(reference: str) -> str:
+    """A reference as a link names it: of a local file only its own name, as nobody else has its path."""
+    named = Reference.parse(reference)
+    return str(replace(named, name=LOCAL_FILE + file_name(named.name)) if is_path(named.name) else named)
+
+
+def file_name(path: str) -> str:
+    """The last part of a path, whichever system it is from; the path need not lead anywhere."""
+    return PureWindowsPath(path).name or Path(path).expanduser().absolute().name
 
 
 def folder_of(name: str) -> Path:

@@ -13,6 +13,7 @@ from ..tokenizer import Tokenizer
 from .common.drawing import Drawing, Updates
 from .common.page_context import Opening
 from .common.run_controls import Controls
+from .long_prompt import UNREADABLE, WRITE_PROMPT
 
 _SWITCHES = ("greedy", "begin_with_end_of_text")
 
@@ -21,18 +22,16 @@ Places = dict[tuple[str, str], Block]
 _WITH_A_CHOICE = (gr.Radio, gr.Slider)
 _MOST_PLACES = 100_000  # more than any model's blocks, heads or tokens
 
-_LONGEST = 1_500  # characters: servers and chat programs cut longer addresses
 _LONGEST_SHOWN = 30  # characters of a value in a sentence
 
 _TOKENIZER = Tokenizer()
 
 _WRITE = """(...values) => {
-  const names = %s;
+  const names = %s;WRITE_PROMPT
   const url = new URL(window.location);
-  const fits = (value) => String(value).length <= %d;
-  names.forEach((name, i) => fits(values[i]) ? url.searchParams.set(name, values[i]) : url.searchParams.delete(name));
-  window.history.replaceState(null, '', url);
-}"""
+  names.forEach((name, i) => name === 'prompt' || url.searchParams.set(name, values[i]));
+  writePrompt(url, String(values[names.indexOf('prompt')]));
+}""".replace("WRITE_PROMPT", WRITE_PROMPT)
 # What a tab shows, beside the run's controls: only that of the tab in front is in the address.
 _WRITE_VIEW = """async (...values) => {
   const places = %s;
@@ -49,10 +48,31 @@ _WRITE_VIEW = """async (...values) => {
   window.history.replaceState(null, '', url);
 }"""
 
+# The header's line names the model, and what the link wants instead names the one that is shown in its place.
+_WRITE_MODEL = """(line, wanted) => {
+  const named = (html) => {
+    const found = new DOMParser().parseFromString(html ?? '', 'text/html').querySelector('[data-model]');
+    return found && found.dataset.model;
+  };
+  const model = named(line);
+  if (!model || model === named(wanted)) return [wanted];
+  const url = new URL(window.location);
+  url.searchParams.set('model', model);
+  window.history.replaceState(null, '', url);
+  return [''];
+}"""
+
+# The selected token, counted from 1; "" for none.
+_WRITE_TOKEN = """(token) => {
+  const url = new URL(window.location);
+  token ? url.searchParams.set('token', token) : url.searchParams.delete('token');
+  window.history.replaceState(null, '', url);
+}"""
+
 
 def keep_address(tabs: gr.Tabs, controls: Controls, places: Places) -> None:
     """Write the address whenever a control, the tab or what it shows changes; nothing is sent to the server."""
-    write = _WRITE % (list(vars(controls)), _LONGEST)
+    write = _WRITE % list(vars(controls))
     for control in controls.all():
         control.change(None, controls.all(), None, js=write, api_visibility="private")
     # Those that the page knows come first; a tab itself writes what only the server knows.
@@ -60,6 +80,27 @@ def keep_address(tabs: gr.Tabs, controls: Controls, places: Places) -> None:
     write = _WRITE_VIEW % json.dumps([*known, *(place for place in places if place not in known)])
     for listen in (tabs.change, *(each.change for each in known.values())):
         listen(None, list(known.values()), None, js=write, api_visibility="private")
+
+
+def keep_model(loaded_line: gr.HTML, wanted: gr.HTML) -> None:
+    """Write the model that the header says is loaded, unless the link wants another that the page offers to load."""
+    loaded_line.change(None, [loaded_line, wanted], [wanted], js=_WRITE_MODEL, api_visibility="private")
+
+
+def keep_token(position: gr.State) -> None:
+    """Write which token is selected, whichever tab it was selected on.
+
+    Only the server knows it: it tells the page in a text that nobody sees, for a number could not be none.
+    """
+    told = gr.Textbox(visible="hidden", elem_id="selected-token")
+    position.change(lambda index: "" if index is None else str(index + 1), [position], [told], api_visibility="private")
+    told.change(None, [told], None, js=_WRITE_TOKEN, api_visibility="private")
+
+
+def token_from(request: gr.Request) -> int | None:
+    """The place of the token that the address selects, None where it selects none."""
+    text = request.query_params.get("token", "")
+    return int(text) - 1 if _is_place(text) and int(text) > 0 else None
 
 
 def view_from(places: Places, request: gr.Request) -> list[Any]:
@@ -71,18 +112,26 @@ def view_from(places: Places, request: gr.Request) -> list[Any]:
     ]
 
 
-def reading(tabs: Collection[str], controls: Controls) -> Callable[[gr.Request], list[Any]]:
+def reading(tabs: Collection[str], controls: Controls) -> Callable[[str | None, gr.Request], list[Any]]:
     """The function that gives updates of the tabs and the controls from the address a page was opened with.
 
-    tabs are the keys of the tabs. Of a value that cannot be used, the nearest or the default one is taken, and a line
-    beside the control says so.
+    tabs are the keys of the tabs. It takes the prompt of the fragment too: "" for none, None for one that cannot be
+    read, in place of which no other prompt is run. Of a value that cannot be used, the nearest or the default one is
+    taken, and a line beside the control says so.
     """
 
-    def read(request: gr.Request) -> list[Any]:
+    def read(long_prompt: str | None, request: gr.Request) -> list[Any]:
         query = dict(request.query_params)
+        if long_prompt:
+            query["prompt"] = long_prompt
+        if long_prompt is None:
+            query["begin_with_end_of_text"] = "false"  # an empty prompt would be one, too
         updates: list[Any] = [gr.Tabs(selected=query["tab"]) if query.get("tab") in tabs else gr.skip()]
         for name, control in vars(controls).items():
-            updates.append(_update(name, control, query[name]) if name in query else gr.skip())
+            if name == "prompt" and long_prompt is None:
+                updates.append(gr.update(value="", info=UNREADABLE))
+            else:
+                updates.append(_update(name, control, query[name]) if name in query else gr.skip())
         return updates
 
     return read
@@ -103,15 +152,15 @@ def when_named(opening: Opening) -> Drawing:
 def _choice(component: Block, text: str) -> Any:
     if isinstance(component, gr.Radio):
         return text if text in [choice for _, choice in component.choices] else gr.skip()
-    if not text.isdecimal() or int(text) > _MOST_PLACES:
+    if not isinstance(component, gr.Slider) or not _is_place(text):
         return gr.skip()
     number = int(text)
-    if isinstance(component, gr.State):  # a token, counted from 1
-        return max(number - 1, 0)
-    if not isinstance(component, gr.Slider):
-        return gr.skip()
     # The tab fits the slider to its model when it is drawn.
     return gr.update(value=number, maximum=max(number, component.maximum))
+
+
+def _is_place(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) <= len(str(_MOST_PLACES)) and int(text) <= _MOST_PLACES
 
 
 def _update(name: str, control: Any, text: str) -> Any:

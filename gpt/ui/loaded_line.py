@@ -5,7 +5,7 @@ from html import escape
 from ..config import GPTConfig
 from ..engine.compiled import is_being_built, why_not_compiled
 from ..library import LoadedModel
-from ..model_reference import Reference
+from ..model_reference import Reference, in_an_address
 from .common.number_format import decimal, exact_size, size
 
 _WITHOUT_ENGINE = "computed by torch alone: slower, and the same seed may write another text than elsewhere"
@@ -34,12 +34,13 @@ def loaded_text(loaded: LoadedModel) -> str:
         *_beside_the_weights(loaded),
         *map(escape, [*_about_the_vocabulary(loaded), *_about_the_settings(loaded), *loaded.model.notes]),
     ]
-    return line(" · ".join(parts), safe=True)
+    return line(" · ".join(parts), safe=True, model=in_an_address(loaded.reference))
 
 
-def line(text: str, safe: bool = False) -> str:
-    """HTML of one line about the model; text is plain unless it is safe."""
-    return f'<p class="loaded" role="status">{text if safe else escape(text)}</p>'
+def line(text: str, safe: bool = False, model: str = "") -> str:
+    """HTML of one line about the model; text is plain unless it is safe. The address takes `model` from it."""
+    named = f' data-model="{escape(model)}"' if model else ""
+    return f'<p class="loaded" role="status"{named}>{text if safe else escape(text)}</p>'
 
 
 def differences(config: GPTConfig) -> list[str]:

@@ -34,7 +34,9 @@ _STOPPED = "Stopped. What has come of it stays, and Load goes on from there."
 
 
 @dataclass(frozen=True)
-class _Components:
+class Picker:
+    """The fields of the picker, and what loads the model that they name."""
+
     name: gr.Dropdown
     precision: gr.Radio
     seed: gr.Number
@@ -50,11 +52,22 @@ class _Components:
         """What makes a reference, in the order of `_reference`."""
         return [self.name, self.precision, self.seed, self.n_heads, self.activation]
 
+    def names(self, library: Library, reference: str) -> Updates:
+        """The fields when they name this model."""
+        named = Reference.parse(reference)
+        return {
+            self.name: gr.update(choices=choices(library), value=named.name),
+            self.precision: named.precision,
+            self.seed: named.seed,
+            self.n_heads: named.n_heads or 0,
+            self.activation: named.activation or _AS_THE_FILE_SAYS,
+        }
 
-def build(library: Library, model: gr.State, loaded_line: gr.HTML) -> gr.Dropdown:
+
+def build(library: Library, model: gr.State, loaded_line: gr.HTML, wanted: gr.HTML, wanted_model: gr.State) -> Picker:
     """Lay the picker out and wire it to the visitor's model and to the line that says what is loaded.
 
-    Returns the list of models.
+    A press of the button in `wanted` loads the model whose reference `wanted_model` holds.
     """
     made = _lay_out(library)
     ongoing, describing = Ongoing(), Ongoing()
@@ -101,9 +114,12 @@ def build(library: Library, model: gr.State, loaded_line: gr.HTML) -> gr.Dropdow
     private: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": None}
     made.name.change(shown, [made.name], [made.seed, made.of_files], api_visibility="private")
     made.name.change(described, [made.name], [made.about], **private)
-    made.load.click(change, [model, *made.choice()], [model, loaded_line, made.note, made.about, made.stop], **private)
+    asked = wanted.select(lambda reference: made.names(library, reference), [wanted_model], made.choice(), **private)
+    changed = [model, loaded_line, made.note, made.about, made.stop]
+    for listen in (made.load.click, asked.then):
+        listen(change, [model, *made.choice()], changed, **private)
     stop_when_clicked(made.stop, ongoing)
-    return made.name
+    return made
 
 
 def choices(library: Library) -> list[tuple[str, str]]:
@@ -111,9 +127,10 @@ def choices(library: Library) -> list[tuple[str, str]]:
     return [(f"{info.name}: {info.description}", info.name) for info in library.models()]
 
 
-def _lay_out(library: Library) -> _Components:
+def _lay_out(library: Library) -> Picker:
     made: dict[str, Any] = {}
-    default = Reference.parse(library.default).name
+    reference = Reference.parse(library.default)
+    default = reference.name
     any_repository = library.hub_models is None
     with gr.Row(equal_height=True):
         made["name"] = gr.Dropdown(
@@ -126,10 +143,15 @@ def _lay_out(library: Library) -> _Components:
             scale=3,
         )
         made["precision"] = gr.Radio(
-            list(PRECISIONS), value="float32", label="Precision", info="int8 is smallest and fastest.", scale=2
+            list(PRECISIONS),
+            value=reference.precision,
+            label="Precision",
+            info="int8 is smallest and fastest.",
+            scale=2,
+            elem_id="model-precision",
         )
         made["seed"] = gr.Number(
-            CHAPTER_SEED,
+            reference.seed,
             label="Weight seed",
             info="Untrained model only.",
             precision=0,
@@ -146,7 +168,7 @@ def _lay_out(library: Library) -> _Components:
     made["note"] = note_area("model-problem")
     with gr.Row(equal_height=True, visible=default != UNTRAINED) as made["of_files"]:
         made["n_heads"] = gr.Number(
-            0,
+            reference.n_heads or 0,
             label="Heads",
             info="0 is as many as the file says.",
             precision=0,
@@ -155,12 +177,12 @@ def _lay_out(library: Library) -> _Components:
         )
         made["activation"] = gr.Dropdown(
             _ACTIVATIONS,
-            value=_AS_THE_FILE_SAYS,
+            value=reference.activation or _AS_THE_FILE_SAYS,
             label="Activation",
             info="If the file does not say, the line above tells what was taken and why.",
             elem_id="model-activation",
         )
-    return _Components(**made)
+    return Picker(**made)
 
 
 def _hint(local_files: bool, any_repository: bool) -> str:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from ..library import Library
 from . import endpoints, header
-from .address import keep_address, reading, view_from, when_named
+from .address import keep_address, keep_model, keep_token, reading, token_from, view_from, when_named
 from .building_blocks import tab as building_blocks
 from .calculator import tab as calculator
 from .common.drawing import MODEL_EVENT, Updates
@@ -19,7 +19,8 @@ from .generate import tab as generate
 from .host.options import LAPTOP, Options
 from .inside import tab as inside
 from .layernorm import tab as layernorm
-from .loaded_line import loaded_text
+from .linked_model import linked_model
+from .long_prompt import READ_PROMPT
 from .map import tab as model_map
 from .probabilities import tab as probabilities
 from .train import tab as train
@@ -50,8 +51,8 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         endpoints.build(library, options)  # first: an event of the page may have a function called as an endpoint is
         unseen = gr.HTML(visible=False)
         page = Page(library, gr.State(""), gr.State(None), gr.State(None), options=options)
-        loaded_line, models = header.build(library, page.model)
-        page = replace(page, loaded_line=loaded_line, models=models)
+        top = header.build(library, page.model)
+        page = replace(page, loaded_line=top.loaded_line, models=top.models)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             items = {}
             page = replace(page, tabs=tabs)
@@ -67,19 +68,21 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
             opening.drawing.draw_on(items[opening.tab].select)
         _select_tokens(page, tabs)
         keep_address(tabs, generating.controls, page.places)
+        keep_token(page.position)
+        keep_model(top.loaded_line, top.wanted)
 
-        def show_default() -> str:
-            return loaded_text(library.get())
-
-        blocks.load(show_default, None, [loaded_line], api_visibility="private")
-
+        blocks.load(top.opened.fn, None, top.opened.outputs, api_visibility="private")
         read = reading(items.keys(), generating.controls)
 
-        def from_address(request: gr.Request) -> list[Any]:
-            return [*read(request), *view_from(page.places, request)]
+        def from_address(long_prompt: str | None, request: gr.Request) -> list[Any]:
+            model = linked_model(library, request.query_params.get("model", "")).comes
+            token = token_from(request)
+            position = gr.skip() if token is None else token
+            return [model or gr.skip(), position, *read(long_prompt, request), *view_from(page.places, request)]
 
-        linked = [tabs, *generating.controls.all(), *page.places.values()]
-        ready = blocks.load(from_address, None, linked, api_visibility="private")
+        linked = [page.model, page.position, tabs, *generating.controls.all(), *page.places.values()]
+        packed = gr.Textbox("", visible="hidden", elem_id="linked-prompt")
+        ready = blocks.load(from_address, [packed], linked, js=READ_PROMPT, api_visibility="private")
         ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
         for opening in page.openings:
             when_named(opening).draw_on(ran.then)

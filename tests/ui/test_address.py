@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from gpt.seeding import LARGEST_DRAW_SEED
-from gpt.ui.address import reading
+from gpt.ui.address import reading, token_from
 from gpt.ui.generate.tab import Controls
 from tests.ui.visitor import Visitor
 
@@ -31,8 +31,8 @@ def read(visitor):
     """What opening an address gives each control, and the tabs."""
     controls = Controls(*map(visitor.component, NAMES))
 
-    def found(**query: str) -> dict:
-        updates = reading(["generate", "inside"], controls)(SimpleNamespace(query_params=query))
+    def found(long_prompt: str | None = "", **query: str) -> dict:
+        updates = reading(["generate", "inside"], controls)(long_prompt, SimpleNamespace(query_params=query))
         return dict(zip(("tabs", *NAMES), updates, strict=True))
 
     return found
@@ -95,6 +95,16 @@ def test_a_prompt_of_too_many_tokens_is_left_out_and_a_line_says_so(read):
     assert read(prompt="")["prompt"] == ""
 
 
+def test_the_prompt_of_the_fragment_counts_more_than_that_of_the_query(read):
+    assert read("Once upon a time", prompt="Hello")["prompt"] == "Once upon a time"
+
+
+def test_in_place_of_a_long_prompt_that_cannot_be_read_no_other_one_is_run(read):
+    found = read(None, prompt="Hello", begin_with_end_of_text="true")
+    assert (found["prompt"]["value"], found["begin_with_end_of_text"]) == ("", False)
+    assert "too long" in found["prompt"]["info"]
+
+
 def test_greedy_is_true_or_false_and_nothing_else(read):
     assert [read(greedy=text)["greedy"] for text in ("true", "false")] == [True, False]
     assert read(greedy="yes")["greedy"]["value"] is False
@@ -155,6 +165,22 @@ def test_a_link_opens_what_a_tab_showed(uneven_library):
 def test_a_link_sets_nothing_of_a_tab_that_it_does_not_name(uneven_library):
     visitor = opened(uneven_library, tab="map", view="norm1", block="1")
     assert (visitor.value("norm-block"), visitor.value("inside-view")) == (0, "Attention")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("1", 0), ("8", 7), ("0", None), ("-1", None), ("x", None), ("9" * 9_000, None)]
+)
+def test_the_token_of_the_address_counts_from_one_and_nonsense_selects_none(text, place):
+    assert token_from(SimpleNamespace(query_params={"token": text})) == place
+
+
+def test_a_link_selects_a_token_on_every_tab_also_on_one_that_it_does_not_name(uneven_library):
+    visitor = opened(uneven_library, tab="map", token="2")
+    for tab, where in (("LayerNorm", "norm-where"), ("Inside", "inside-where"), ("Map", "map-where")):
+        visitor.open_tab(tab)
+        assert "Token 2 of 8" in visitor.value(where)
+    visitor.open_tab("Probabilities")
+    assert 'class="token prompt scaled selected" data-index="1"' in visitor.value("probabilities-strip")
 
 
 @pytest.mark.parametrize("nonsense", ["", "-1", "1.5", "many", "9" * 30])

@@ -67,7 +67,6 @@ def map_of(look: Look) -> Drawn:
     following = "likeliest" if look.is_end else "follows"
     return Drawn(
         title=f"{traced.run.model_name}, token {traced.numbers[traced.token]} of “{_end_of(traced)}”",
-        token=traced.numbers[traced.token],
         prompt=_end_of(traced),
         next_token=tokenizer_of(traced.model).visible(look.next_id),
         next_said=f"{following}: {percent(scored.probability)}, rank {scored.rank:,}",

@@ -27,7 +27,6 @@ class Drawn:
     """What is drawn: the values on boxes and lines by their keys, and where in the model the visitor is."""
 
     title: str  # whose figures these are
-    token: int  # the selected token's place in the text, from 1
     prompt: str  # the last tokens up to there
     next_token: str
     next_said: str  # its probability and rank
@@ -46,7 +45,7 @@ def map_svg(drawn: Drawn) -> str:
     return (
         f'<svg class="map-svg" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {sketch.y}" width="{WIDTH}" '
         f'height="{sketch.y}" color="#1f2937" font-family="\'Source Sans Pro\', sans-serif" font-size="13" '
-        f'role="group" data-token="{drawn.token}" aria-label="{escape(drawn.title)}">'
+        f'role="group" aria-label="{escape(drawn.title)}">'
         f"<title>{escape(drawn.title)}</title>{body}</svg>"
     )
 

@@ -97,7 +97,7 @@ def build(page: Page) -> None:
     inputs = [box, page.position, blocks, heads, carried]
     outputs = [picture, said, strip, where, blocks, heads, heading, more, follow, code]
     drawing = page.drawing(draw, inputs, outputs, note)
-    page.reachable(KEY, view=box, block=blocks, head=heads, show=carried, token=page.position)
+    page.reachable(KEY, view=box, block=blocks, head=heads, show=carried)
     page.when_opened(KEY, drawing)
     chosen = picture.select(choose, [blocks, heads], [box, blocks, heads], **KEPT_EVENT)
     drawing.draw_on(carried.input, blocks.input, heads.input, chosen.then, chosen_into(page.position, strip))
@@ -130,17 +130,6 @@ element.addEventListener('keydown', (event) => {
   event.preventDefault();
   trigger('select', {index: Number(box.dataset.index), value: ''});
 });
-// Only the server knows the token, and the address of a map names it. A redraw may change no more than attributes.
-const nameToken = () => {
-  const place = element.querySelector('[data-token]');
-  if (!place || element.offsetParent === null) return;
-  const url = new URL(window.location);
-  if (url.searchParams.get('tab') !== 'map' || url.searchParams.get('token') === place.dataset.token) return;
-  url.searchParams.set('token', place.dataset.token);
-  window.history.replaceState(null, '', url);
-};
-new MutationObserver(nameToken).observe(
-  element, {childList: true, subtree: true, attributes: true, attributeFilter: ['data-token']});
 """
 
 

@@ -11,7 +11,6 @@ from gpt.ui.map.words import BOXES
 
 PLAIN = Drawn(
     title="a model, token 4 of “<script>”",
-    token=4,
     prompt="<b>·moves·you",
     next_token="·&",
     next_said="follows: 12.4 %, rank 3",
