@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -22,6 +21,8 @@ from .layernorm import tab as layernorm
 from .loaded_line import loaded_text
 from .map import tab as model_map
 from .probabilities import tab as probabilities
+from .tour import driving as tour
+from .tour.stops import named_in
 from .train import tab as train
 
 STYLESHEET = Path(__file__).parents[2] / "assets" / "style.css"
@@ -67,6 +68,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
             opening.drawing.draw_on(items[opening.tab].select)
         _select_tokens(page, tabs)
         keep_address(tabs, generating.controls, page.places)
+        tour.build(page)
 
         def show_default() -> str:
             return loaded_text(library.get())
@@ -75,8 +77,11 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
 
         read = reading(items.keys(), generating.controls)
 
-        def from_address(request: gr.Request) -> list[Any]:
-            return [*read(request), *view_from(page.places, request)]
+        def from_address(request: gr.Request) -> Updates:
+            stop = named_in(request.query_params)
+            if stop is not None:
+                return tour.arriving(page, stop)
+            return dict(zip(linked, [*read(request), *view_from(page.places, request)], strict=True))
 
         linked = [tabs, *generating.controls.all(), *page.places.values()]
         ready = blocks.load(from_address, None, linked, api_visibility="private")
