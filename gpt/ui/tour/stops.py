@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 
-from .lessons import layer_norm, start, writing
+from .lessons import architecture, block, feed_forward, layer_norm, shortcuts, start, whole_model, why, writing
 from .stop import Lesson, Stop
 
-LESSONS: tuple[Lesson, ...] = tuple(module.LESSON for module in (start, layer_norm, writing))
+LESSONS: tuple[Lesson, ...] = tuple(
+    module.LESSON
+    for module in (start, architecture, layer_norm, feed_forward, shortcuts, block, whole_model, writing, why)
+)
 
 # (lesson, number from 1) of every stop, in order: a stop's index is its place here.
 PLACES: tuple[tuple[Lesson, int], ...] = tuple(

@@ -7,8 +7,9 @@ import pytest
 
 from gpt.library import Library
 from gpt.runs import grow, new_run
+from gpt.ui.tour.bar import bar_html
 from gpt.ui.tour.reading import Reading
-from gpt.ui.tour.stop import PROMPT, SETTINGS, Guess, Stop, guess, guess_number
+from gpt.ui.tour.stop import PROMPT, SETTINGS, Guess, Stop, Told, guess, guess_number
 from gpt.ui.tour.stops import LESSONS, PLACES, STOPS, named_in, tab_of
 from tests.ui.visitor import Visitor
 
@@ -56,10 +57,13 @@ def test_a_stop_opens_and_frames_what_is_on_the_page(stop: Stop, page: Visitor):
     assert 'class="problem"' not in shown
     (opened,) = [value.selected for block, value in page.news if block.elem_id == "tabs"]
     assert opened == stop.tab
-    for name, value in stop.values.items():
-        if name not in ("shown", "front"):
-            places = [block for block in page.blocks.blocks.values() if block.elem_id]
-            assert any(page.values[block._id] == value for block in places), name
+    changes = [change for block, change in page.news if block.elem_id != "tour"]
+    for value in stop.values.values():
+        assert any(value in (change, getattr(change, "selected", None), _value(change)) for change in changes), value
+
+
+def _value(change: object) -> object:
+    return change.get("value") if isinstance(change, dict) else None
 
 
 def test_any_model_has_a_sentence_at_every_stop(uneven_library: Library):
@@ -103,6 +107,23 @@ def test_an_address_names_a_stop_or_the_first_of_its_lesson():
     assert named_in({"lesson": "9.9", "step": "1"}) is None
     assert tab_of({"lesson": "4.2", "tab": "map"}) == "layernorm"
     assert tab_of({"tab": "map"}) == "map" and tab_of({}) is None
+
+
+def test_lessons_follow_the_chapter():
+    keys = [lesson.key for lesson in LESSONS]
+    assert [key for key in keys if key.startswith("4.")] == [f"4.{section}" for section in range(1, 8)]
+    assert keys[0] == "start" and len(keys) == len(set(keys))
+    assert all(3 <= len(lesson.stops) <= 5 for lesson in LESSONS)
+
+
+def test_a_model_that_does_not_do_what_a_stop_claims_is_said_to_be_another_case():
+    assert "another case" in bar_html(0, Told("Its numbers are others.", holds=False))
+    assert "another case" not in bar_html(0, Told("Its numbers are these."))
+
+
+def test_what_a_model_writes_is_text_in_the_bar():
+    shown = bar_html(0, Told("“<b>&”", Guess('"?', ("<i>", "2"), 0, '"<u>')))
+    assert "<i>" not in shown and "<u>" not in shown and "“&lt;b&gt;&amp;”" in shown
 
 
 def test_choices_that_read_alike_are_one():
