@@ -30,7 +30,7 @@ def arrived(page: Page, lesson: str, step: int) -> None:
     """The bar says the stop's words, the address names it, and what it frames is in view above the bar."""
     expect(page.locator(".tour-text")).to_contain_text(title(lesson, step))
     expect(page).to_have_url(re.compile(rf"lesson={re.escape(lesson)}&step={step}\b|step={step}.*lesson={lesson}"))
-    frame = page.locator(page.locator(".tour-bar").get_attribute("data-frame"))
+    frame = page.locator(page.locator(".tour-bar").get_attribute("data-frame")).first
     expect(frame).to_be_visible()
     expect(frame).to_have_css("outline-style", "solid")
     page.wait_for_function(
@@ -109,7 +109,9 @@ def test_every_stop_opens_and_frames_something_in_view(tour, width: int):
     page = tour("start", 1, width=width)
     for index, (lesson, number) in enumerate(PLACES):
         arrived(page, lesson.key, number)
-        assert page.locator("#tabs [role=tab][aria-selected=true]").get_attribute("data-tab-id") == STOPS[index].tab
+        assert (
+            page.locator("#tabs [role=tab][aria-selected=true]").first.get_attribute("data-tab-id") == STOPS[index].tab
+        )
         choices = page.locator(".tour-choices [data-choice]")
         if choices.count():
             choices.first.click()

@@ -34,8 +34,9 @@ def build(page: Page) -> None:
     generating, controls = page.generating, page.generating.controls
 
     def step(event: gr.SelectData, request: gr.Request, reference: str, run: Run | None) -> Iterator[Updates]:
-        index = int(event.index)
-        if index >= len(STOPS):
+        index = event.index
+        if index not in range(len(STOPS)):
+            yield {redrawn: ""}
             return
         stop, is_link = STOPS[index], event.value == LINK
         try:

@@ -83,6 +83,13 @@ def test_a_stop_starts_the_text_that_it_speaks_of(page: Visitor):
     assert page.run is written
 
 
+@pytest.mark.parametrize("index", [len(STOPS), [0, 1]])
+def test_a_click_on_no_stop_changes_nothing(page: Visitor, index: object):
+    before = page.value("tour")
+    page.fire("tour", "select", index=index)
+    assert page.value("tour") == before
+
+
 def test_a_page_opened_by_a_link_begins_on_the_stop():
     visitor = Visitor(Library(), lesson="4.2", step="4", prompt="Hello, I am", length="5")
     visitor.load()

@@ -87,7 +87,7 @@ LESSON = Lesson(
             "#map-code",
             _tied,
             {"view": "output-head", "show": "Parameters"},
-            hides="#loaded",
+            hides="",
         ),
         Stop(
             "When the answer appears",
