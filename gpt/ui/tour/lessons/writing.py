@@ -68,9 +68,9 @@ def _temperature(r: Reading) -> Told:
 def _untrained(r: Reading) -> Told:
     unsure, most = r.table.entropy_bits, log2(r.config.vocab_size)
     return Told(
-        "All this runs also before training, with random numbers in place of learned ones. A model that knows nothing "
-        f"is unsure by {most:.1f} bits about the next token: all {r.config.vocab_size:,} are equally likely. The "
-        f"loaded one is unsure by {unsure:.1f} bits after your text. Ask both “{_QUESTION}”, and compare.",
+        f"Before training, random numbers stand in place of learned ones, and all {r.config.vocab_size:,} tokens are "
+        f"about equally likely: {most:.1f} bits of doubt about the next one. The loaded model has {unsure:.1f} bits "
+        f"after your text. Ask both “{_QUESTION}”, and compare.",
         holds=unsure < 0.9 * most,
     )
 
@@ -85,7 +85,7 @@ def replies(loaded: LoadedModel, untrained: LoadedModel) -> Told:
     (noise, noise_bits), (text, text_bits) = said
     return Told(
         f"The untrained model answers “{noise}”; the loaded one, {loaded.name}, “{text}”. The code is the same, line "
-        f"for line. Only the numbers differ: the first is unsure by {noise_bits:.1f} bits about its next token, the "
+        f"for line. Only the numbers differ: the first has {noise_bits:.1f} bits of doubt about its next token, the "
         f"second by {text_bits:.1f}. Training, the subject of chapter 5, is what moves the numbers from the one to the "
         "other.",
         holds=loaded.trained,
