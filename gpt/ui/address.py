@@ -14,6 +14,7 @@ from .common.drawing import Drawing, Updates
 from .common.page_context import Opening
 from .common.run_controls import Controls
 from .long_prompt import UNREADABLE, WRITE_PROMPT
+from .tour.stops import tab_of
 
 _SWITCHES = ("greedy", "begin_with_end_of_text")
 
@@ -143,7 +144,7 @@ def when_named(opening: Opening) -> Drawing:
     fn, outputs = first.fn, first.outputs
 
     def draw(request: gr.Request, *values: Any) -> Updates:
-        named = request.query_params.get("tab") == opening.tab
+        named = tab_of(request.query_params) == opening.tab
         return fn(*values) if named else {outputs[0]: gr.skip()}
 
     return Drawing(draw, first.inputs, outputs, first.reads_text)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -23,6 +22,8 @@ from .linked_model import linked_model
 from .long_prompt import READ_PROMPT
 from .map import tab as model_map
 from .probabilities import tab as probabilities
+from .tour import driving as tour
+from .tour.stops import named_in
 from .train import tab as train
 
 STYLESHEET = Path(__file__).parents[2] / "assets" / "style.css"
@@ -70,15 +71,20 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         keep_address(tabs, generating.controls, page.places)
         keep_token(page.position)
         keep_model(top.loaded_line, top.wanted)
+        tour.build(page)
 
         blocks.load(top.opened.fn, None, top.opened.outputs, api_visibility="private")
         read = reading(items.keys(), generating.controls)
 
-        def from_address(long_prompt: str | None, request: gr.Request) -> list[Any]:
-            model = linked_model(library, request.query_params.get("model", "")).comes
+        def from_address(long_prompt: str | None, request: gr.Request) -> Updates:
+            model = {page.model: linked_model(library, request.query_params.get("model", "")).comes or gr.skip()}
+            stop = named_in(request.query_params)
+            if stop is not None:
+                return model | tour.arriving(page, stop)
             token = token_from(request)
             position = gr.skip() if token is None else token
-            return [model or gr.skip(), position, *read(long_prompt, request), *view_from(page.places, request)]
+            shown = [position, *read(long_prompt, request), *view_from(page.places, request)]
+            return model | dict(zip(linked[1:], shown, strict=True))
 
         linked = [page.model, page.position, tabs, *generating.controls.all(), *page.places.values()]
         packed = gr.Textbox("", visible="hidden", elem_id="linked-prompt")

@@ -114,7 +114,9 @@ def _asking(page: Page) -> tuple[gr.Textbox, gr.Checkbox, gr.Button, gr.Button]:
             button.click(lambda text=example: text, None, [prompt], api_visibility="private")
     start = start_for("Generate", "generate")
     stop = stop_for("stop")
-    whole = gr.Button("See the whole model →", size="sm", elem_id="see-the-model", elem_classes=["as-link"])
+    with gr.Row(elem_classes=["leads"]):
+        gr.Button("Follow the chapter →", size="sm", elem_id="follow-the-chapter", elem_classes=["as-link"])
+        whole = gr.Button("See the whole model →", size="sm", elem_id="see-the-model", elem_classes=["as-link"])
     whole.click(lambda: page.opened(model_map.KEY), None, page.openable(), api_visibility="private")
     return prompt, begin, start, stop
 

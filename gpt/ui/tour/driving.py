@@ -1,0 +1,155 @@
+"""Lets the bar drive the page: a stop writes its text if need be, opens its tab, and has it drawn."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+
+from ...files.layouts import WeightsError
+from ...library import LoadedModel
+from ...model_reference import UNTRAINED
+from ...runs import Run, finished, grow, new_run
+from ...tokenizer import tokenizer_of
+from ..common.drawing import MODEL_EVENT, Updates
+from ..common.model_loading import loading
+from ..common.page_context import Page
+from ..generate.first_prompt import readable
+from . import bar
+from .lessons import writing
+from .reading import Reading
+from .stop import PROMPT, SETTINGS, Stop, Told
+from .stops import STOPS
+
+LINK = "link"  # in place of the tab in front: the page was opened on the stop, and only the bar is missing
+
+
+def build(page: Page) -> None:
+    """The bar, shut, and what its steps do. Call it once all tabs are there."""
+    shown = gr.HTML(
+        bar.waiting_html(), html_template="${value}", js_on_load=bar.script(), elem_id="tour", elem_classes=["flush"]
+    )
+    redrawn = gr.State("")  # the tab that was in front already, so that its own event does not draw it
+    assert page.generating is not None
+    generating, controls = page.generating, page.generating.controls
+
+    def step(event: gr.SelectData, request: gr.Request, reference: str, run: Run | None) -> Iterator[Updates]:
+        index = event.index
+        if index not in range(len(STOPS)):
+            yield {redrawn: ""}
+            return
+        stop, is_link = STOPS[index], event.value == LINK
+        try:
+            loaded = page.library.get(reference)
+            if is_link:
+                run = _written(loaded)
+            elif run is None or not _is_the_tours(run, loaded):
+                values = _settings()
+                yield {getattr(controls, name): value for name, value in values.items()}
+                given = [values[name] for name in vars(controls)]
+                for updates in generating.fn(request, reference, *given):
+                    run = updates.get(page.run, run)
+                    yield updates
+            if run is None or not run.steps:
+                raise ValueError("The text of this stop was stopped before its first token: choose the stop again.")
+            told = stop.tell(Reading(page.library, loaded, run))
+            drawn = {shown: bar.bar_html(index, told)}
+        except (ValueError, WeightsError) as error:
+            drawn = {shown: bar.refused_html(index, str(error))}
+        if is_link:
+            yield drawn
+            return
+        yield opening(page, stop) | drawn | {redrawn: stop.tab if event.value == stop.tab else ""}
+
+    outputs = [*generating.outputs, *controls.all(), *page.openable(), page.position, shown, redrawn]
+    stepped = shown.select(step, [page.model, page.run], _once(outputs), **MODEL_EVENT)
+    _draw_again(page, redrawn, stepped.then)
+    _ask_untrained(page, shown)
+
+
+def opening(page: Page, stop: Stop) -> Updates:
+    """What opens the tab of a stop, with its values, no token selected."""
+    values = {name: _fitting(page.places[stop.tab, name], value) for name, value in stop.values.items()}
+    return {page.position: None} | page.opened(stop.tab, **values)
+
+
+def arriving(page: Page, stop: Stop) -> Updates:
+    """What a page that is opened on a stop begins with: its tab, and the settings that write its text."""
+    assert page.generating is not None
+    controls = page.generating.controls
+    return opening(page, stop) | {getattr(controls, name): value for name, value in _settings().items()}
+
+
+def _settings() -> dict[str, Any]:
+    """The values of the controls that write the tour's text."""
+    sampling = SETTINGS.sampling
+    return {
+        "prompt": PROMPT,
+        "length": SETTINGS.max_new_tokens,
+        "temperature": sampling.temperature,
+        "top_k": sampling.top_k,
+        "top_p": sampling.top_p,
+        "seed": SETTINGS.seed,
+        "greedy": False,
+        "begin_with_end_of_text": False,
+    }
+
+
+def _is_the_tours(run: Run, loaded: LoadedModel) -> bool:
+    """Whether a visitor's run is the text of the tour, to its end."""
+    asked = readable(tokenizer_of(loaded.model), PROMPT)
+    same = (run.model_name, run.prompt, run.settings, run.parent) == (loaded.reference, asked, SETTINGS, None)
+    return same and finished(run) and not run.begin_with_end_of_text
+
+
+def _written(loaded: LoadedModel) -> Run:
+    """The text of the tour, written here: the page that was opened on a stop writes its own meanwhile."""
+    asked = readable(tokenizer_of(loaded.model), PROMPT)
+    *_, run = grow(loaded.model, new_run(loaded.model, loaded.reference, asked, SETTINGS))
+    return run
+
+
+def _ask_untrained(page: Page, shown: gr.HTML) -> None:
+    """The button of the stop that asks the untrained model, which is made first if memory has room for it."""
+
+    def ask(reference: str) -> Iterator[Updates]:
+        index = next(index for index, stop in enumerate(STOPS) if stop.asks_untrained)
+        try:
+            said = ""
+            for now in loading(page.library, UNTRAINED):
+                if now != said:
+                    yield {shown: bar.bar_html(index, Told(now, is_reply=True))}
+                said = now
+            told = writing.replies(page.library.get(reference), page.library.get(UNTRAINED))
+            yield {shown: bar.bar_html(index, told)}
+        except (ValueError, WeightsError) as error:
+            yield {shown: bar.refused_html(index, str(error))}
+
+    shown.submit(ask, [page.model], [shown], **MODEL_EVENT)
+
+
+def _draw_again(page: Page, redrawn: gr.State, listen: Any) -> None:
+    """A tab that stays in front is drawn by one event for all tabs, whichever it is."""
+    drawings = {opening.tab: opening.drawing for opening in page.openings}
+    inputs = _once(component for drawing in drawings.values() for component in drawing.inputs)
+    outputs = _once(component for drawing in drawings.values() for component in drawing.outputs)
+
+    def draw(tab: str, *values: Any) -> Updates:
+        if tab not in drawings:
+            return {redrawn: ""}
+        value_of = dict(zip(inputs, values, strict=True))
+        return drawings[tab].fn(*(value_of[component] for component in drawings[tab].inputs))
+
+    listen(draw, [redrawn, *inputs], [redrawn, *outputs], trigger_mode="always_last", **MODEL_EVENT)
+
+
+def _fitting(component: Block, value: Any) -> Any:
+    if isinstance(component, gr.Tabs):
+        return gr.Tabs(selected=value)
+    if isinstance(component, gr.Slider):  # the tab fits it to its model when it is drawn
+        return gr.update(value=value, maximum=max(value, 1))
+    return value
+
+
+def _once(components: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(components))
