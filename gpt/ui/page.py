@@ -16,6 +16,7 @@ from .common.hints import words_list
 from .common.page_context import Page, Tab
 from .common.scrolling import reachable_scrolling
 from .generate import tab as generate
+from .generate.again import banner, run_again_with_another_model
 from .host.options import LAPTOP, Options
 from .inside import tab as inside
 from .layernorm import tab as layernorm
@@ -51,12 +52,13 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         unseen = gr.HTML(visible=False)
         page = Page(library, gr.State(""), gr.State(None), gr.State(None), options=options)
         loaded_line, models = header.build(library, page.model)
-        page = replace(page, loaded_line=loaded_line, models=models)
+        whose, again = banner()
+        page = replace(page, loaded_line=loaded_line, models=models, whose=whose)
         with gr.Tabs(elem_id="tabs") as tabs:
             items = {}
             page = replace(page, tabs=tabs)
             with gr.Tab(generate.LABEL, id=generate.KEY) as items[generate.KEY]:
-                generating = generate.build(page)
+                generating, answer = generate.build(page)
             page = replace(page, generating=generating)
             for tab in TABS:
                 with gr.Tab(tab.LABEL, id=tab.KEY) as items[tab.KEY]:
@@ -66,6 +68,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         for opening in page.openings:
             opening.drawing.draw_on(items[opening.tab].select)
         _select_tokens(page, tabs)
+        run_again_with_another_model(page, answer, again)
         keep_address(tabs, generating.controls, page.places)
 
         def show_default() -> str:
