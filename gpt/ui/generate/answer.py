@@ -12,7 +12,7 @@ import gradio as gr
 from ...runs import Run, finish_reason, finished, n_unread
 from ...tokenizer import StreamDecoder
 from ..common.drawing import Updates
-from ..common.number_format import percent
+from ..common.number_format import chance
 from ..common.redraw_pace import paced
 from ..common.stoppable_work import stop_button
 from ..common.time_limit import time_is_over, within
@@ -63,7 +63,7 @@ def run_strip(run: Run) -> str:
     prompt = [strip_token(run.reader, token_id, "prompt") for token_id in run.prompt_ids]
     new = [
         strip_token(
-            run.reader, step.token_id, f"{percent(step.probability)}, rank {step.rank:,}", step.probability, "new"
+            run.reader, step.token_id, f"{chance(step.probability)}, rank {step.rank:,}", step.probability, "new"
         )
         for step in run.steps
     ]

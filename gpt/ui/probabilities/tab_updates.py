@@ -9,10 +9,11 @@ from ...runs import Run, finished
 from ..common.components import plot
 from ..common.drawing import Updates, with_note
 from ..common.page_context import Page
+from ..common.selected_position import valid_position
 from . import words
 from .candidate_table import candidates
 from .figures import over_the_run
-from .selected_token import select_token, token_scores, valid_position
+from .selected_token import select_token, token_scores
 from .softmax_formula import formula
 from .tab_components import Seen, TabComponents
 

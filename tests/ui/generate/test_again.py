@@ -1,6 +1,7 @@
 """Another model is loaded: its text takes the place of the old one's, or the page says whose figures it shows."""
 
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -97,3 +98,24 @@ def test_nobodys_prompt_gives_way_to_one_that_the_model_can_read(arrived, tmp_pa
     load(arrived, model_name=str(folder))
     assert arrived.run.model_name == str(folder)
     assert arrived.value("prompt") == arrived.run.prompt
+
+
+def test_a_text_that_is_running_is_stopped_before_the_loaded_model_writes(arrived):
+    """Both send news to the same components: the old text's last ones come before the new one's first."""
+    strip, status = arrived.component("run-strip"), arrived.component("run-status")
+    (run_state,) = [block for block in arrived.blocks.blocks.values() if arrived.values[block._id] is arrived.run]
+    writers = [fn for fn in arrived.blocks.fns.values() if strip in fn.outputs and run_state in fn.outputs]
+    (generate,) = [fn.fn for fn in writers if (arrived.component("generate")._id, "click") in fn.targets]
+    (changed,) = [fn.fn for fn in writers if any(event == "change" for _, event in fn.targets)]
+    before, settings = arrived.run, (0.7, 30, 0.9, 11, False, False)
+    writing = generate(arrived.request, "", "Every effort", 1000, *settings)
+    news, after = [next(writing)], []
+    reference = f"{before.model_name}:int8"
+    loaded = changed(arrived.request, before, reference, "Every effort", 6, *settings)
+    writer = Thread(target=lambda: after.extend(loaded))
+    writer.start()
+    news += writing
+    writer.join()
+    assert "stopped" in news[-1][status]
+    assert {update[run_state].model_name for update in news if run_state in update} == {before.model_name}
+    assert after[-1][run_state].model_name == reference
