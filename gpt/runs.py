@@ -137,6 +137,33 @@ def branch(model: GPTModel, parent: Run, position: int, token_id: int) -> Iterat
     return chain([begun], grow(model, begun))
 
 
+def written_again(model: GPTModel, model_name: str, run: Run) -> Iterator[Run]:
+    """Yield the run that another model writes for the same prompt, settings and seed, with each token.
+
+    A branch is written from its first prompt on, and has the same token at the same place. Raises ValueError as
+    new_run does, and where the other model's text has no such token or ends before that place.
+    """
+    if run.parent is None or run.parted_at is None:
+        yield from grow(model, new_run(model, model_name, run.prompt, run.settings, run.begin_with_end_of_text))
+        return
+    parent = None
+    for parent in written_again(model, model_name, run.parent):
+        yield parent
+    token_id = run.ids[run.parted_at]
+    assert parent is not None
+    if not _is_same_token(run.reader, parent.reader, token_id):
+        chosen = run.reader.visible(token_id)
+        raise ValueError(
+            f"{chosen!r}, with which the branch begins, is no token of this model: run its prompt instead."
+        )
+    if run.parted_at >= len(parent.ids):
+        raise ValueError(
+            f"This model's text has {len(parent.ids)} tokens, and the branch begins at token {run.parted_at + 1}: "
+            "run the prompt instead."
+        )
+    yield from branch(model, parent, run.parted_at, token_id)
+
+
 def logits_before(model: GPTModel, run: Run, position: int) -> Tensor | None:
     """The logits (v,) from which the token at `position` of run.ids was chosen, or predicted in the prompt.
 
@@ -215,6 +242,10 @@ def record(run: Run, scores: Sequence[Scored | None]) -> dict[str, Any]:
 def _figures(scored: Scored | None) -> dict[str, float | None]:
     names = ("probability", "logprob", "rank", "entropy_bits")
     return {name: getattr(scored, name, None) for name in names}
+
+
+def _is_same_token(reader: AnyTokenizer, other: AnyTokenizer, token_id: int) -> bool:
+    return token_id < other.vocab_size and reader.visible(token_id) == other.visible(token_id)
 
 
 def _hidden_before(run: Run, position: int) -> Tensor | None:

@@ -25,9 +25,10 @@ from gpt.runs import (
     prompt_scores,
     record,
     surprisal_bits,
+    written_again,
 )
 from gpt.sampling import Sampling
-from gpt.tokenizer import Tokenizer
+from gpt.tokenizer import TokenIds, Tokenizer
 
 CONFIG = GPTConfig(vocab_size=97, context_length=12, emb_dim=32, n_heads=2, n_layers=2)
 PROMPT = (5, 80, 12, 33, 7)
@@ -310,3 +311,46 @@ def test_every_field_of_a_record_is_that_of_the_run(model, kind):
     told = [{name: getattr(step, name) for name in STEP_FIELDS} for step in run.steps]
     assert steps == [each | {"token": TOKENIZER.decode([each["token_id"]])} for each in told]
     assert [step["uniform"] is None for step in steps] == [step.forced for step in run.steps]
+
+
+def test_another_model_writes_the_same_prompt_settings_and_seed(model):
+    other, run = other_model(), numbered(run_of(model))
+    *_, again = written_again(other, "the other", run)
+    fresh = run_of(other)
+    assert again.model_name == "the other"
+    assert (again.prompt, again.settings) == (run.prompt, run.settings)
+    assert [step.token_id for step in again.steps] == [step.token_id for step in fresh.steps] != run.ids[len(PROMPT) :]
+
+
+@pytest.mark.parametrize("position", [2, len(PROMPT) + 3])
+def test_a_branch_is_written_again_with_its_token_at_its_place(model, position):
+    other = other_model()
+    *_, run = branch(model, numbered(run_of(model)), position, 61)
+    *_, again = written_again(other, "the other", run)
+    *_, expected = branch(other, numbered(run_of(other)), position, 61)
+    assert again.ids == expected.ids
+    assert again.ids[position] == 61
+    assert again.parent is not None
+    assert again.parent.model_name == again.model_name == "the other"
+
+
+def test_a_branch_that_another_model_cannot_have_is_refused_with_a_reason(model):
+    *_, run = branch(model, numbered(run_of(model)), 9, 61)
+    shorter = replace(run, parent=replace(run.parent, settings=replace(run.settings, max_new_tokens=2)))
+    with pytest.raises(ValueError, match="text has 7 tokens, and the branch begins at token 10"):
+        list(written_again(model, "the same", shorter))
+    with pytest.raises(ValueError, match="is no token of this model"):
+        list(written_again(model, "the same", replace(run, reader=TOKENIZER)))
+
+
+def numbered(run: Run) -> Run:
+    """The run as a model without a vocabulary has it: its prompt is ids."""
+    return replace(run, prompt=" ".join(map(str, run.prompt_ids)), reader=TokenIds(CONFIG.vocab_size))
+
+
+def other_model() -> GPTModel:
+    torch.manual_seed(1)
+    model = GPTModel(CONFIG).eval().requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        torch.nn.init.normal_(parameter, mean=float("scale" in name), std=0.2)
+    return model

@@ -15,6 +15,7 @@ from .common.hints import words_list
 from .common.page_context import Page, Tab
 from .common.scrolling import reachable_scrolling
 from .generate import tab as generate
+from .generate.again import banner, run_again_with_another_model
 from .host.options import LAPTOP, Options
 from .inside import tab as inside
 from .layernorm import tab as layernorm
@@ -53,12 +54,13 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         unseen = gr.HTML(visible=False)
         page = Page(library, gr.State(""), gr.State(None), gr.State(None), options=options)
         top = header.build(library, page.model)
-        page = replace(page, loaded_line=top.loaded_line, models=top.models)
+        whose, again = banner()
+        page = replace(page, loaded_line=top.loaded_line, models=top.models, whose=whose)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             items = {}
             page = replace(page, tabs=tabs)
             with gr.Tab(generate.LABEL, id=generate.KEY) as items[generate.KEY]:
-                generating = generate.build(page)
+                generating, answer = generate.build(page)
             page = replace(page, generating=generating)
             for tab in TABS:
                 with gr.Tab(tab.LABEL, id=tab.KEY) as items[tab.KEY]:
@@ -68,6 +70,8 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         for opening in page.openings:
             opening.drawing.draw_on(items[opening.tab].select)
         _select_tokens(page, tabs)
+        linked_reference = gr.State("")  # of the model that a link brought: the first run is with it
+        run_again_with_another_model(page, answer, again, linked_reference)
         keep_address(tabs, generating.controls, page.places)
         keep_token(page.position)
         keep_model(top.loaded_line, top.wanted)
@@ -77,18 +81,20 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         read = reading(items.keys(), generating.controls)
 
         def from_address(long_prompt: str | None, request: gr.Request) -> Updates:
-            model = {page.model: linked_model(library, request.query_params.get("model", "")).comes or gr.skip()}
+            comes = linked_model(library, request.query_params.get("model", "")).comes
+            model: Updates = {page.model: comes or gr.skip(), linked_reference: comes}
             stop = named_in(request.query_params)
             if stop is not None:
                 return model | tour.arriving(page, stop)
             token = token_from(request)
             position = gr.skip() if token is None else token
             shown = [position, *read(long_prompt, request), *view_from(page.places, request)]
-            return model | dict(zip(linked[1:], shown, strict=True))
+            return model | dict(zip(linked, shown, strict=True))
 
-        linked = [page.model, page.position, tabs, *generating.controls.all(), *page.places.values()]
+        linked = [page.position, tabs, *generating.controls.all(), *page.places.values()]
         packed = gr.Textbox("", visible="hidden", elem_id="linked-prompt")
-        ready = blocks.load(from_address, [packed], linked, js=READ_PROMPT, api_visibility="private")
+        outputs = [page.model, linked_reference, *linked]
+        ready = blocks.load(from_address, [packed], outputs, js=READ_PROMPT, api_visibility="private")
         ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
         for opening in page.openings:
             when_named(opening).draw_on(ran.then)

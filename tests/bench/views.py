@@ -6,6 +6,7 @@ Prints the median and the best of interleaved runs in milliseconds: Inside, Buil
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -112,9 +113,10 @@ def building_blocks(library: Library, run: Run) -> dict[str, Callable[[], object
     """The panels of the Building blocks tab, their controls where a visitor finds them."""
     views: dict[str, Callable[[], object]] = {}
     with gr.Blocks():
-        page = Page(library, model=gr.State(""), run=gr.State(run), position=gr.State(len(run.prompt_ids)))
-        generating = generate.build(page)
-        page = Page(library, page.model, page.run, page.position, generating)
+        states = {"model": gr.State(""), "run": gr.State(run), "position": gr.State(len(run.prompt_ids))}
+        page = Page(library, **states, whose=gr.HTML())
+        generating, _ = generate.build(page)
+        page = replace(page, generating=generating, openings=[], places={})
         for panel in tab.PANELS:
             drawing = panel.build(page, gr.HTML())
             values = [run if field is page.run else field.value for field in drawing.inputs]

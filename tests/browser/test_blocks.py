@@ -48,11 +48,11 @@ def test_placeholder_becomes_the_model_part_by_part(open_page):
     rows = page.locator("#ladder tbody tr")
     expect(rows).to_have_count(6)
     expect(rows.nth(0).get_by_role("img", name="real")).to_have_count(0)
-    expect(rows.nth(4)).to_contain_text("100.0 %")
+    expect(rows.nth(4)).to_contain_text("100 %")
     expect(rows.nth(4)).to_contain_text("0.00 bits")
     expect(rows.nth(5).get_by_role("img", name="real")).to_have_count(3)
     page.locator("#parts").get_by_label("LayerNorm").check()
-    expect(rows.nth(5)).to_contain_text("100.0 %")
+    expect(rows.nth(5)).to_contain_text("100 %")
 
 
 def test_gelu_range_and_block_redraw_the_curves(open_page):

@@ -38,11 +38,11 @@ def choose(page: Page, view: str) -> None:
     page.locator("#norm-view label", has_text=view).click()
 
 
-def test_opening_the_tab_shows_the_last_prompt_token_at_the_first_norm(tab):
+def test_opening_the_tab_shows_the_first_new_token_at_the_first_norm(tab):
     page = tab()
-    expect(page.locator("#norm-where")).to_contain_text("Token 4 of 12")
+    expect(page.locator("#norm-where")).to_contain_text("Token 5 of 12")
     expect(page.locator("#norm-numbers")).to_contain_text("normalized")
-    expect(page.locator("#norm-strip .token.selected")).to_have_text("·you")
+    expect(page.locator("#norm-strip .token.selected")).to_have_attribute("data-index", "4")
 
 
 def test_another_norm_block_or_token_redraws_the_figure(tab):

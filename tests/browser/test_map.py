@@ -59,7 +59,7 @@ def test_a_cell_is_followed_from_two_vectors_to_a_weight(tab):
     expect(steps.locator(".vector i")).to_have_count(3 * 12)
     page.locator("#map-follow .cell[data-row='1'][data-column='3']").click()
     expect(steps).to_contain_text("mask: it is still to come")
-    expect(steps.locator(".result").last).to_have_text("0.00 %")
+    expect(steps.locator(".result").last).to_have_text("0 %")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     expect(steps.locator(".pair")).to_have_text("·effort (2) looks at ·effort (2)")

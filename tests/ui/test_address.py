@@ -155,7 +155,7 @@ def test_a_link_opens_what_a_tab_showed(uneven_library):
         2,
         "norm2",
     )
-    assert "Token 4 of 8" in visitor.value("norm-where")
+    assert "Token 5 of 8" in visitor.value("norm-where")
     visitor = opened(uneven_library, tab="map", view="norm1", block="1", head="1", show="Length", token="2")
     assert visitor.value("map-box") == "norm1" and visitor.value("map-carried") == "Length"
     assert "LayerNorm 1 of block 1" in visitor.value("map-heading")

@@ -91,17 +91,25 @@ class Visitor:
             selected = gr.SelectData(None, {"index": index, "value": ""})
             arguments, *_ = special_args(fn.fn, inputs, self.request, selected)
             for outcome in _outcomes(fn.fn(*arguments)):
-                self._apply(fn, outcome)
+                changed = self._apply(fn, outcome)
+                for listening in self.blocks.fns.values():
+                    if any((state, "change") in listening.targets for state in changed):
+                        self._run(listening, index)
         for following in self.blocks.fns.values():
             if following.trigger_after == fn._id:
                 self._run(following, index)
 
-    def _apply(self, fn: BlockFunction, outcome: Any) -> None:
+    def _apply(self, fn: BlockFunction, outcome: Any) -> list[int]:
+        """Put what an event gave; gives the States that are not what they were, whose change the page answers."""
+        states = []
         for block, value in _by_component(fn, outcome):
             self.news.append((block, value))
             change = _changed(value)
             if "value" in change:
+                if isinstance(block, gr.State) and self.values[block._id] != change["value"]:
+                    states.append(block._id)
                 self.values[block._id] = change["value"]
+        return states
 
 
 def _outcomes(result: Any) -> Iterator[Any]:

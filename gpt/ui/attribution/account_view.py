@@ -18,9 +18,9 @@ from ..common.downloads import File, csv_file
 from ..common.drawing import Drawing, Updates, chosen_into, with_note
 from ..common.page_context import Page
 from ..common.page_html import status
+from ..common.selected_position import valid_position
 from ..common.traced_run import Traced, traced_run
 from ..inside.figures import attention_map
-from ..probabilities.selected_token import valid_position
 from ..probabilities.tab_components import Seen
 from . import account_words as words
 from .figures import bars, waterfall

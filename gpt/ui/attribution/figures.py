@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from ..common.colours import ACCENT, COLOURS, DIVERGING
 from ..common.figure_template import escaped, figure, stacked, token_axis, token_names
+from ..common.number_format import percent
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def patch_grid(labels: Sequence[str], shares: np.ndarray) -> go.Figure:
         zmax=1,
         colorscale=DIVERGING,
         colorbar=_share_bar(),
-        hovertemplate="%{x}, entering block %{y}: %{z:.1%} comes back<extra></extra>",
+        customdata=[list(map(percent, row)) for row in shares.tolist()],
+        hovertemplate="%{x}, entering block %{y}: %{customdata} comes back<extra></extra>",
         xgap=1,
         ygap=1,
     )

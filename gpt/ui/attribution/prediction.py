@@ -7,7 +7,7 @@ from ...model import GPTModel
 from ...runs import Run
 from ...tokenizer import AnyTokenizer, tokenizer_of
 from ...tracing import WINDOW
-from ..probabilities.selected_token import valid_position
+from ..common.selected_position import valid_position
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from ..common.components import note_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import MODEL_EVENT, Updates
 from ..common.head_field import head_field
-from ..common.number_format import percent
+from ..common.number_format import chance
 from ..common.page_context import Page
 from ..common.stoppable_work import Ongoing, stop_for, stop_when_clicked
 from ..common.token_strip import strip_html, strip_token, token_strip
@@ -215,7 +215,7 @@ def _strip(run: Run, differs_at: int | None) -> str:
     """The tokens of a run, the new ones coloured by their probability, the first that differs marked."""
     prompt = [strip_token(run.reader, token_id) for token_id in run.prompt_ids]
     new = [
-        strip_token(run.reader, step.token_id, percent(step.probability), step.probability, "new") for step in run.steps
+        strip_token(run.reader, step.token_id, chance(step.probability), step.probability, "new") for step in run.steps
     ]
     return strip_html([*prompt, *new], differs_at)
 

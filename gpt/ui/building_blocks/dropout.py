@@ -7,7 +7,7 @@ from ...config import DropRates
 from ...runs import Run
 from ...tokenizer import AnyTokenizer, tokenizer_of
 from ..common.drawing import Drawing, Updates
-from ..common.number_format import percent
+from ..common.number_format import chance, percent
 from ..common.page_context import Page
 from ..common.page_html import bar, table
 from .panel_tokens import last_tokens, model_and_tokens, token_html
@@ -66,7 +66,7 @@ def _predictions(reader: AnyTokenizer, passes: tuple[DropoutPass, ...]) -> str:
     rows = [
         [
             "without dropout" if each.seed is None else f"with dropout, seed {each.seed}",
-            " ".join(f"{token_html(reader, row.token_id)} {percent(row.probability)}" for row in each.tokens),
+            " ".join(f"{token_html(reader, row.token_id)} {chance(row.probability)}" for row in each.tokens),
         ]
         for each in passes
     ]

@@ -1,5 +1,7 @@
 """Building blocks, section 4.1: the placeholder model, and the real parts put into it one by one."""
 
+from math import isfinite
+
 import gradio as gr
 
 from ...chapter.placeholder import PARTS, PartsResult, compare_parts
@@ -7,7 +9,7 @@ from ...runs import Run
 from ...tokenizer import AnyTokenizer
 from ..common.colours import COLOURS
 from ..common.drawing import Drawing, Updates
-from ..common.number_format import bits, percent
+from ..common.number_format import MANY, bits, chance, percent
 from ..common.page_context import Page
 from ..common.page_html import bar, table
 from .panel_tokens import last_tokens, model_and_tokens, token_html
@@ -20,6 +22,10 @@ INTRO = (
     "each model says comes next, and how much of its probability lies where the whole model puts it."
 )
 
+_WHY_SO_FAR = (
+    "Such a divergence is true: without LayerNorm the numbers grow from block to block, and the logits with them, "
+    "until the model is as good as sure of one token, and what the whole model expects lies that many bits below it."
+)
 _LADDER = [tuple(PARTS)[:count] for count in range(len(PARTS) + 1)]
 _NAMES = ["4.1 placeholder", *(f"{section} + {name}" for name, section in PARTS.items()), "Your own model"]
 _IDEAS = {"LayerNorm": "norms", "feed-forward": "feed-forward", "shortcuts": "original", "attention": "attention"}
@@ -43,7 +49,9 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         rows = [_row(run.reader, name, result) for name, result in zip(_NAMES, results, strict=True)]
         head = ["Model", *PARTS, "Likeliest next tokens", "Agreement", "Divergence"]
         said = model_and_tokens(loaded, ids, run.prompt_ids)
-        return {ladder: f'<p class="status">{said}</p>{table(head, rows, "ladder")}'}
+        is_huge = any(isfinite(result.divergence_bits) and result.divergence_bits >= MANY for result in results)
+        why = f'<p class="hint">{_WHY_SO_FAR}</p>' if is_huge else ""
+        return {ladder: f'<p class="status">{said}</p>{table(head, rows, "ladder")}{why}'}
 
     drawing = page.drawing(draw, [parts], [ladder], note)
     drawing.draw_on(parts.input)
@@ -51,7 +59,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
 
 
 def _row(reader: AnyTokenizer, name: str, result: PartsResult) -> list[str]:
-    tokens = " ".join(f"{token_html(reader, row.token_id)} {percent(row.probability)}" for row in result.tokens)
+    tokens = " ".join(f"{token_html(reader, row.token_id)} {chance(row.probability)}" for row in result.tokens)
     return [
         name,
         *(_dot(part, part in result.parts) for part in PARTS),

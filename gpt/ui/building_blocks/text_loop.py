@@ -9,7 +9,7 @@ from ...chapter.text_loop import LoopStep, slow_loop
 from ...runs import Run
 from ...tokenizer import AnyTokenizer
 from ..common.drawing import Drawing, Updates
-from ..common.number_format import percent
+from ..common.number_format import chance, percent
 from ..common.page_context import Page
 from ..common.page_html import bar, table
 from .panel_tokens import last_tokens, token_html
@@ -52,7 +52,7 @@ def _turn(name: str, reader: AnyTokenizer, step: LoopStep, n_new: int) -> str:
     """One turn as a numbered list; n_new of its ids were appended by earlier turns."""
     likeliest = step.table.tokens[0]
     rows = [
-        [token_html(reader, row.token_id), f"{row.logit:.3f}", percent(row.probability), bar(row.probability, "kept")]
+        [token_html(reader, row.token_id), f"{row.logit:.3f}", chance(row.probability), bar(row.probability, "kept")]
         for row in step.table.tokens
     ]
     others = step.table.other_probability
@@ -62,7 +62,7 @@ def _turn(name: str, reader: AnyTokenizer, step: LoopStep, n_new: int) -> str:
         ("Ids in", f"{_text(reader, step.window, n_new)} {_shape(1, t)}"),
         ("Logits", f"{escape(name)} gives {_shape(1, t, v)}, of which the last row counts: one score per token"),
         ("Softmax", table(["Token", "logit", "probability", ""], rows)),
-        ("Pick", f"{token_html(reader, step.picked, 'new')} the largest of all, {percent(likeliest.probability)}"),
+        ("Pick", f"{token_html(reader, step.picked, 'new')} the largest of all, {chance(likeliest.probability)}"),
         ("Append", f"{_text(reader, step.appended, n_new + 1)} {_shape(1, len(step.appended))}"),
     ]
     items = "".join(

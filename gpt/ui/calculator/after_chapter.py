@@ -13,7 +13,7 @@ from ...estimates.own_rate import OwnRate
 from ...estimates.roofline import Rates, Reading, next_token, prompt
 from ...estimates.workload import Workload
 from ..common.components import note_area, plot, plot_area
-from ..common.number_format import size
+from ..common.number_format import percent, size
 from ..common.page_html import problem, table
 from .estimate_tables import duration, operations, symbols_line
 from .figures import cache_bars
@@ -140,7 +140,7 @@ def _caches(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values
 def _cache_table(rows: tuple[Formula, ...]) -> str:
     whole_cache = rows[0].value
     cells = [
-        [_with_sum(NAMES[row.name], row), size(row.value), f"{row.value:,}", f"{100 * row.value / whole_cache:,.1f} %"]
+        [_with_sum(NAMES[row.name], row), size(row.value), f"{row.value:,}", percent(row.value / whole_cache)]
         for row in rows
     ]
     return table(["Keys and values held", "Size", "Bytes", "Of multi-head"], cells, "sums")

@@ -11,7 +11,7 @@ from ...estimates.flops import FlopCount, seconds
 from ...estimates.formula import Formula
 from ...estimates.measured_process import Measurement
 from ...estimates.workload import SYMBOLS, Workload
-from ..common.number_format import size
+from ..common.number_format import percent, size
 from .figures import COMPONENTS, MEMORY_PARTS
 
 _NAMES = {name: label for name, (label, _) in {**COMPONENTS, **MEMORY_PARTS}.items()} | {
@@ -66,7 +66,7 @@ def memory_table(estimate: MemoryEstimate, resident: Formula | None) -> str:
     """Every part with its formula, bytes, a readable size, and its share of the total; then what a process takes."""
     rows = []
     for row in estimate.formulas:
-        cells = [size(row.value), f"{row.value:,}", f"{100 * row.value / estimate.total:.1f} %"]
+        cells = [size(row.value), f"{row.value:,}", percent(row.value / estimate.total)]
         rows.append(_row(_named(row), cells, strong=row.name == "total", faint=row.value == 0))
     if resident is not None:
         rows.append(_row(_named(resident), [size(resident.value), f"{resident.value:,}", ""]))
@@ -79,7 +79,7 @@ def fits_list(fits: Sequence[Fit]) -> str:
     """Devices, each marked with whether it has room and how much of it that takes."""
     items = "".join(
         f'<li class="{"fits" if fit.fits else "full"}"><b>{"✓" if fit.fits else "✗"}</b> {escape(fit.device.name)} '
-        f"<span>{fit.device.memory_bytes // 2**30} GiB, {_share(fit.share)}</span></li>"
+        f"<span>{fit.device.memory_bytes // 2**30} GiB, {percent(fit.share)}</span></li>"
         for fit in fits
     )
     return (
@@ -191,7 +191,3 @@ def operations(count: int) -> str:
         if count >= factor:
             return f"{count / factor:,.2f} {unit}"
     return f"{count:,} FLOP"
-
-
-def _share(share: float) -> str:
-    return f"{100 * share:,.0f} %" if share >= 0.01 else "< 1 %"

@@ -1,15 +1,28 @@
 """Numbers as the page writes them: a sensible precision, always a unit, never a false zero."""
 
+import sys
+from math import inf
+
+MANY = 1e6  # from here on a number is written as a power of ten
+_SMALLEST = sys.float_info.epsilon
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 
 
-def percent(probability: float) -> str:
-    """12.4 %, 0.57 %, or < 0.01 %: a probability above 0 is never shown as 0."""
-    if 0 < probability < 0.0001:
+def percent(share: float) -> str:
+    """12.4 %, 0.57 %, < 0.01 % or > 99.9 %: only what is exactly 0 or 1 is shown as 0 % or 100 %.
+
+    A share of a difference may be negative.
+    """
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    if share < 0:
+        return "> -0.01 %" if share > -0.0001 else f"-{percent(-share)}"
+    if share < 0.0001:
         return "< 0.01 %"
-    if 0.9995 <= probability < 1:
+    if 0.9995 <= share < 1:
         return "> 99.9 %"
-    return f"{100 * probability:.{1 if probability >= 0.1 else 2}f} %"
+    return f"{100 * share:,.{1 if share >= 0.1 else 2}f} %"
 
 
 def fine_percent(probability: float) -> str:
@@ -20,6 +33,23 @@ def fine_percent(probability: float) -> str:
     if 99.95 <= shown < 100:
         return "> 99.9 %"
     return f"{shown:#.3g} %".replace(". ", " ") if shown else "0 %"
+
+
+def chance(probability: float, among: int = 2) -> str:
+    """As percent, for a probability of a softmax over as many: one of one is certain.
+
+    One of several is never 0 nor 1, also where float32 rounds it to them.
+    """
+    return percent(_possible(probability) if among > 1 else probability)
+
+
+def fine_chance(probability: float) -> str:
+    """As fine_percent, for a probability of a softmax over a vocabulary."""
+    return fine_percent(_possible(probability))
+
+
+def _possible(probability: float) -> float:
+    return min(max(probability, _SMALLEST), 1 - _SMALLEST)
 
 
 def size(n_bytes: float) -> str:
@@ -40,9 +70,10 @@ def exact_size(n_bytes: int) -> str:
 
 
 def real(value: float) -> str:
-    """0.1324, 12.3457, 2,987.1 or 2.139e+13: four decimals where they are significant, never -0.0000."""
-    if abs(value) >= 1e6:
-        return f"{value:.3e}"
+    """0.1324, 12.3457, 2,987.1 or 2.139 × 10¹³: four decimals where they are significant, never -0.0000."""
+    if MANY <= abs(value) < inf:
+        digits, exponent = f"{value:.3e}".split("e")
+        return f"{digits} × 10{str(int(exponent)).translate(_RAISED)}"
     return f"{value:,.1f}" if abs(value) >= 100 else f"{round(value, 4) + 0.0:.4f}"
 
 
@@ -52,5 +83,5 @@ def decimal(value: float) -> str:
 
 
 def bits(value: float) -> str:
-    """2.98 bits, or 7.764e+20 bits: two decimals where they are significant."""
-    return f"{value:.2f} bits" if abs(value) < 1e6 else f"{real(value)} bits"
+    """2.98 bits, or 7.764 × 10²⁰ bits: two decimals where they are significant."""
+    return f"{value:.2f} bits" if abs(value) < MANY else f"{real(value)} bits"

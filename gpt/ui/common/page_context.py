@@ -41,6 +41,7 @@ class Page:
     tabs: gr.Tabs | None = None  # of the page
     ongoing: Ongoing = field(default_factory=Ongoing)  # runs and branches: only one grows at a time
     loaded_line: gr.HTML | None = None  # of the header: what is loaded
+    whose: gr.HTML | None = None  # below the header: says so when the tabs show another model's run
     models: gr.Dropdown | None = None  # of the header: the list of models
     options: Options = LAPTOP  # what the host of this server has set
 

@@ -12,6 +12,7 @@ from ...model import GPTModel
 from ...runs import Run
 from ...tracing import Trace, Window, trace_window, window_around
 from .recent_results import RecentResults
+from .selected_position import valid_position
 
 _MOST_BYTES = 500_000_000
 
@@ -51,10 +52,9 @@ class Traced:
 def traced_run(library: Library, run: Run, index: int | None) -> Traced:
     """The window of the run that holds token `index` of run.ids, traced by the run's model.
 
-    The prompt's last token stands in for none, and for one that the run does not have.
+    The first new token stands in for none, and for one that the run does not have.
     """
-    if index is None or not 0 <= index < len(run.ids):
-        index = len(run.prompt_ids) - 1
+    index = valid_position(run, index)
     model = library.get(run.model_name).model
     window = window_around(index, len(run.ids), model.config.context_length)
     return Traced(run, model, _traced(run, model, window), window, index - window.start)

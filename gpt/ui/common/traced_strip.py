@@ -1,11 +1,10 @@
 """The strip and the sentence about a traced stretch of a run."""
 
 from collections.abc import Sequence
-from math import sqrt
 
 from ...runs import Run
 from ...tracing import Window
-from .number_format import percent
+from .number_format import chance
 from .page_html import status
 from .token_strip import StripToken, strip_html, strip_token
 from .traced_run import Traced
@@ -19,7 +18,8 @@ def traced_strip(traced: Traced, looks_at: Sequence[float] = ()) -> str:
     run = traced.run
     weights = dict(enumerate(looks_at, traced.window.first_read))
     tokens = [
-        _strip_token(run, index, _kind(run, traced.window, index), weights.get(index)) for index in range(len(run.ids))
+        _strip_token(run, index, _kind(run, traced.window, index), weights.get(index), len(weights))
+        for index in range(len(run.ids))
     ]
     return strip_html(tokens, traced.window.start + traced.token)
 
@@ -37,12 +37,11 @@ def traced_text(traced: Traced) -> str:
     return status(said)
 
 
-def _strip_token(run: Run, index: int, kind: str, weight: float | None) -> StripToken:
+def _strip_token(run: Run, index: int, kind: str, weight: float | None, among: int) -> StripToken:
     said = f"token {index + 1}"
     if weight is None:
         return strip_token(run.reader, run.ids[index], said, kind=kind)
-    # The square root makes small shares visible.
-    return strip_token(run.reader, run.ids[index], f"{said} gets {percent(weight)}", sqrt(weight), kind)
+    return strip_token(run.reader, run.ids[index], f"{said} gets {chance(weight, among)}", weight, kind)
 
 
 def _kind(run: Run, window: Window, index: int) -> str:

@@ -1,32 +1,26 @@
 """The Generate tab: a prompt goes in, tokens come out one at a time, coloured by their probability."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from html import escape
-from threading import Event
-from time import monotonic
 from typing import Any
 
 import gradio as gr
 
 from ...files.layouts import WeightsError
-from ...runs import Run, finish_reason, finished, grow, n_unread, new_run
+from ...runs import Run, grow, new_run
 from ...sampling import Sampling
 from ...seeding import LARGEST_DRAW_SEED
-from ...tokenizer import StreamDecoder, tokenizer_of
+from ...tokenizer import tokenizer_of
 from ..common.components import intro
 from ..common.drawing import MODEL_EVENT, Drawing, Updates
 from ..common.in_line import Waits, while_waiting
-from ..common.number_format import percent
 from ..common.page_context import Page
 from ..common.page_html import problem
-from ..common.redraw_pace import paced
 from ..common.run_controls import Controls, Generating
 from ..common.run_settings import check_prompt_of, settings_from
-from ..common.stoppable_work import start_for, stop_button, stop_for, stop_when_clicked
-from ..common.time_limit import time_is_over, within
-from ..common.token_strip import probability_legend, strip_html, strip_token, token_strip
+from ..common.stoppable_work import start_for, stop_for, stop_when_clicked
+from ..common.token_strip import probability_legend, token_strip
 from ..map import tab as model_map
+from .answer import Answer, status
 from .first_prompt import DEFAULT_PROMPT, readable
 
 KEY = "generate"
@@ -40,35 +34,11 @@ EXAMPLES = (
 DEFAULT_LENGTH = 50
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Where a run is kept and shown as it grows, its prompt, and the button that stops it."""
-
-    run: gr.State
-    prompt: gr.Textbox
-    strip: gr.HTML
-    text: gr.Textbox
-    status: gr.HTML
-    stop: gr.Button
-
-    def all(self) -> list[Any]:
-        """As a list."""
-        return list(vars(self).values())
-
-    def shown(self, run: Run) -> Updates:
-        """The run as a strip and as plain text."""
-        decoder = StreamDecoder(run.reader)  # an incomplete character is held back until the rest of it is there
-        return {self.strip: run_strip(run), self.text: "".join(map(decoder.push, run.ids))}
-
-    def buttons(self, running: bool) -> Updates:
-        """Start or Stop, whichever can be pressed now."""
-        return {self.stop: stop_button(running)}
-
-
-def build(page: Page) -> Generating:
-    """Lay the tab out and wire it."""
+def build(page: Page) -> tuple[Generating, Answer]:
+    """Lay the tab out and wire it. Returns what starts a run from other tabs, and where it is shown."""
+    assert page.whose is not None
     intro(
-        "Type a beginning and watch the model continue it one token at a time; the deeper the blue, the more "
+        "Type a beginning and watch the model continue it one token at a time; the stronger the blue, the more "
         "probable the token was. Click a token to see what else it could have been.",
         "section 4.7",
     )
@@ -78,12 +48,12 @@ def build(page: Page) -> Generating:
         with gr.Column(min_width=0, elem_classes=["answer"]):
             strip = token_strip("run-strip")
             gr.HTML(probability_legend())
-            status = gr.HTML(elem_id="run-status")
+            run_status = gr.HTML(elem_id="run-status")
             with gr.Accordion("Plain text", open=False):
                 text = gr.Textbox(show_label=False, container=False, lines=4, buttons=["copy"], elem_id="run-text")
         with gr.Column(min_width=0, elem_classes=["settings"]):
             controls = Controls(*(prompt, *_settings(page.options.max_tokens), begin))
-    answer = Answer(page.run, prompt, strip, text, status, stop)
+    answer = Answer(page.run, prompt, strip, text, run_status, stop, page.whose)
     stream = _streaming(page, answer)
 
     def redrawn(run: Run | None) -> Updates:
@@ -95,7 +65,7 @@ def build(page: Page) -> Generating:
     gr.on([start.click, controls.prompt.submit], stream, inputs, outputs, **MODEL_EVENT)
     stop_when_clicked(stop, page.ongoing)
     page.when_opened(KEY, Drawing(redrawn, [page.run], [strip, answer.text], reads_text=False))
-    return Generating(controls, strip, stream, inputs, outputs)
+    return Generating(controls, strip, stream, inputs, outputs), answer
 
 
 def _asking(page: Page) -> tuple[gr.Textbox, gr.Checkbox, gr.Button, gr.Button]:
@@ -154,18 +124,6 @@ def _settings(most_tokens: int) -> tuple[Any, ...]:
     return length, temperature, top_k, top_p, seed, greedy
 
 
-def run_strip(run: Run) -> str:
-    """The strip of a run. Generated tokens are coloured by probability, prompt tokens are not."""
-    prompt = [strip_token(run.reader, token_id, "prompt") for token_id in run.prompt_ids]
-    new = [
-        strip_token(
-            run.reader, step.token_id, f"{percent(step.probability)}, rank {step.rank:,}", step.probability, "new"
-        )
-        for step in run.steps
-    ]
-    return strip_html([*prompt, *new], unread=n_unread(run))
-
-
 def _streaming(page: Page, answer: Answer) -> Callable[..., Iterator[Updates]]:
     """The function that starts a run: it takes the visitor's model and the values of `Controls`."""
 
@@ -197,46 +155,14 @@ def _streaming(page: Page, answer: Answer) -> Callable[..., Iterator[Updates]]:
                 if asked != prompt:
                     yield {answer.prompt: asked}
                 run = new_run(loaded.model, loaded.reference, asked, settings, begin_with_end_of_text)
-                yield from _drawn(grow(loaded.model, run), answer, stopped, page.options.max_seconds)
+                yield from answer.growing(grow(loaded.model, run), stopped, page.options.max_seconds)
             except (ValueError, WeightsError) as error:
                 yield answer.buttons(running=False) | {answer.status: problem(str(error))}
 
     def waiting(said: str) -> Updates:
-        return {answer.status: _said(said)} | answer.buttons(running=True)
+        return {answer.status: status(said)} | answer.buttons(running=True)
 
     def stopped_waiting() -> Updates:
-        return {answer.status: _said("Stopped before the first token.")} | answer.buttons(running=False)
+        return {answer.status: status("Stopped before the first token.")} | answer.buttons(running=False)
 
     return while_waiting(stream, Waits(page.ongoing, waiting, stopped_waiting))
-
-
-def _drawn(runs: Iterator[Run], answer: Answer, stopped: Event, most_seconds: float | None) -> Iterator[Updates]:
-    """What the page shows of a growing run, at a rate the eye can follow, and how it ended."""
-    started = monotonic()
-    buttons = answer.buttons(running=True)
-    for run, is_last in paced(within(runs, most_seconds), stopped):
-        if is_last:
-            limit = None if stopped.is_set() else most_seconds
-            ending = {answer.status: _ending(run, monotonic() - started, limit)}
-            yield {answer.run: run} | answer.shown(run) | ending | answer.buttons(running=False)
-        else:
-            yield {answer.run: run} | answer.shown(run) | {answer.status: _said(f"{_length(run)} …")} | buttons
-            buttons = {}
-
-
-def _ending(run: Run, seconds: float, limit: float | None) -> str:
-    """How a run ended; one that is not finished reached the limit of seconds, or without one was stopped."""
-    if not finished(run):
-        return _said(f"{_length(run)}, stopped." if limit is None else f"{_length(run)}. {time_is_over(limit)}")
-    ending = "the model ended the text" if finish_reason(run) == "eos" else "length reached"
-    rate = len(run.steps) / max(seconds, 1e-9)
-    return _said(f'{_length(run)}, {ending}. <span class="measured">{rate:,.1f} tokens/s</span>', safe=True)
-
-
-def _length(run: Run) -> str:
-    count = len(run.steps)
-    return f"{count} new token{'' if count == 1 else 's'}"
-
-
-def _said(text: str, safe: bool = False) -> str:
-    return f'<p class="status" role="status">{text if safe else escape(text)}</p>'

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from ..common.colours import ACCENT, COLOURS
 from ..common.figure_template import add_token_lines, figure, log_axis, stacked, token_axis, token_names
+from ..common.number_format import chance
 
 _ACCENT_RGB = ",".join(str(int(ACCENT[start : start + 2], 16)) for start in (1, 3, 5))
 # Opacity is the square root of a share: small weights stay visible, and the page's colour stands for none.
@@ -36,7 +37,8 @@ def attention_map(labels: Sequence[str], first: int, weights: np.ndarray, row: i
         zmax=1,
         colorscale=_SHARE_SCALE,
         colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".0%"},
-        hovertemplate="%{y} looks at %{x}: %{z:.4f}<extra></extra>",
+        customdata=[[chance(weight, s - t + i + 1) for weight in row] for i, row in enumerate(weights.tolist())],
+        hovertemplate="%{y} looks at %{x}: %{customdata}<extra></extra>",
         hoverongaps=False,
     )
     fig.add_hrect(row - 0.5, row + 0.5, line={"color": COLOURS["branch"], "width": 1})

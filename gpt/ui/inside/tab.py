@@ -13,11 +13,11 @@ from ..common.components import intro, note_area, plot, plot_area, view_choice
 from ..common.drawing import Updates, chosen_into
 from ..common.page_context import Page
 from ..common.page_html import status
+from ..common.selected_position import valid_position
 from ..common.token_strip import probability_legend, strip_html, strip_token, token_strip
 from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
 from ..common.view import ViewArea, save_numbers
-from ..probabilities.selected_token import valid_position
 from .attention_maps import attention_maps, maps_value
 from .views import VIEWS, Look
 

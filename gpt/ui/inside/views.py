@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...tracing import Lens, logit_lens, stream_norms
-from ..common.number_format import percent, real
+from ..common.number_format import chance, real
 from ..common.token_strip import probability_legend, scaled_style
 from ..common.traced_run import Traced
 from ..common.view import Numbers, Shown, View
@@ -57,13 +57,13 @@ def attention(look: Look) -> Shown:
     token, numbers = look.traced.token, look.traced.numbers_read
     looks = look.selected_row.topk(min(3, len(look.selected_row)))
     named = ", ".join(
-        f"“{look.traced.labels_read[index]}” ({numbers[index]}) {percent(weight)}"
+        f"“{look.traced.labels_read[index]}” ({numbers[index]}) {chance(weight, len(look.selected_row))}"
         for weight, index in zip(looks.values.tolist(), looks.indices.tolist(), strict=True)
     )
     said = (
         f"Block {look.block}, head {look.head}: “{look.traced.labels[token]}” looks at {named}. Every row sums to 1 "
-        "and stops at its own token; the strip shows the selected one. Blue deepens with the square root of a weight, "
-        "so that small ones are seen."
+        "and stops at its own token; the strip shows the selected one. In the maps, blue grows with the square root "
+        "of a weight, so that small ones are seen."
     )
     return Shown(said, figures.attention_map(look.traced.labels_read, numbers[0], look.weights.numpy(), token))
 
@@ -123,7 +123,7 @@ def lens(look: Look) -> Shown:
     said = (
         f"Final norm and output head applied after every block{where}: each cell is the token the model would answer "
         f"there. After “{look.traced.labels[look.traced.token]}” it answers “{answer}” with "
-        f"{percent(float(read.answer_probability[-1, token]))}; that token has rank {int(ranks[0]):,} of "
+        f"{chance(float(read.answer_probability[-1, token]))}; that token has rank {int(ranks[0]):,} of "
         f"{look.traced.model.config.vocab_size:,} in the embeddings and leads from “{places[settled]}” on. Bold: the "
         "final answer. The table shows the tokens around the selected one."
     )
@@ -208,7 +208,7 @@ def _lens_table(look: Look, shown: slice, places: Sequence[str], read: Lens) -> 
 def _cell(look: Look, read: Lens, depth: int, i: int) -> str:
     ids, probabilities = read.top_ids[depth, i].tolist(), read.top_probabilities[depth, i].tolist()
     names = [look.traced.run.reader.visible(token_id) for token_id in ids]
-    listed = ", ".join(f"{name} {percent(p)}" for name, p in zip(names, probabilities, strict=True))
+    listed = ", ".join(f"{name} {chance(p)}" for name, p in zip(names, probabilities, strict=True))
     hint = escape(f"{listed}; final answer: rank {int(read.answer_rank[depth, i]):,}")
     settled = " settled" if ids[0] == int(read.answers[i]) else ""
     return (

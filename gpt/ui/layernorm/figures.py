@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from ..common.colours import ACCENT, COLOURS, DIVERGING
 from ..common.figure_template import add_token_lines, figure, log_axis, stacked, token_axis, token_names
-from ..common.number_format import real
+from ..common.number_format import fine_chance, real
 
 STAGE_TITLES = {"before": "before", "normalized": "normalized", "after": "after scale, shift"}
 
@@ -186,7 +186,8 @@ def what_if_next(tokens: Sequence[str], with_norms: Sequence[float], without: Se
             orientation="h",
             name=name,
             marker={"color": colour},
-            hovertemplate=f"%{{y}}: %{{x:.4%}}<extra>{name}</extra>",
+            customdata=list(map(fine_chance, values)),
+            hovertemplate=f"%{{y}}: %{{customdata}}<extra>{name}</extra>",
         )
     fig.update_yaxes(token_axis(tokens) | {"autorange": "reversed"})
     fig.update_xaxes(tickformat=".0%", rangemode="tozero")

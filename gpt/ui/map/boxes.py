@@ -10,7 +10,7 @@ from ...recording.recorder import Recording
 from ...recording.summary import summarize
 from ...sampling import Scored, likeliest, score
 from ...tokenizer import tokenizer_of
-from ..common.number_format import percent, real
+from ..common.number_format import chance, percent, real
 from ..common.traced_run import Traced
 from .code_lines import shape_text
 from .picture import Drawn
@@ -69,7 +69,7 @@ def map_of(look: Look) -> Drawn:
         title=f"{traced.run.model_name}, token {traced.numbers[traced.token]} of “{_end_of(traced)}”",
         prompt=_end_of(traced),
         next_token=tokenizer_of(traced.model).visible(look.next_id),
-        next_said=f"{following}: {percent(scored.probability)}, rank {scored.rank:,}",
+        next_said=f"{following}: {chance(scored.probability)}, rank {scored.rank:,}",
         n_layers=config.n_layers,
         n_heads=config.n_heads,
         block=look.block,
@@ -90,7 +90,7 @@ def _values(look: Look) -> dict[str, str]:
     scored = look.next_score
     found["softmax"] = shape_text(look.recording.logits.shape) if look.carry == SHAPE else ""
     found["prompt"] = shape_text((1, len(look.recording.ids))) if look.carry == SHAPE else ""
-    found["token"] = f"{percent(scored.probability)}, rank {scored.rank:,}"
+    found["token"] = f"{chance(scored.probability)}, rank {scored.rank:,}"
     return found
 
 

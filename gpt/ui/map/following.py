@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...recording.scores import HeadScores
 from ..common.colours import ABOVE, BELOW
+from ..common.number_format import percent
 from ..common.token_strip import scaled_style
 
 # Tokens to each side that can be followed: around the selected one.
@@ -68,7 +69,7 @@ const show = (cell) => {
     step('÷ ' + data.divisor, said(data.scaled[i][j])),
     step(masked === null ? 'mask: it is still to come' : 'mask: it may be seen', said(masked)),
     step('softmax: e^' + said(masked, 2) + ' ÷ ' + said(data.totals[i], 2) + ', the sum of the row',
-      (100 * data.weights[i][j]).toFixed(2) + ' %'));
+      data.weights[i][j]));
   place.querySelectorAll('.cell').forEach((each) => each.classList.toggle('shown', each === cell));
 };
 const cellOf = (event) => event.target.closest('.following .cell');
@@ -136,7 +137,7 @@ def following_html(scores: HeadScores, labels: list[str], first: int, token: int
         "scaled": _rounded(scores.scaled[rows, columns]),
         "masked": _rounded(scores.masked[rows, columns]),
         "totals": _rounded(scores.masked[rows].double().exp().sum(-1)),
-        "weights": _rounded(scores.weights[rows, columns]),
+        "weights": [list(map(percent, row)) for row in scores.weights[rows, columns].tolist()],
     }
     selected = token - low
     weights = scores.weights[rows, columns].tolist()
@@ -161,7 +162,7 @@ def _cell(names: list[str], weight: float, row: int, column: int, selected: int)
     return (
         f'<button type="button" class="cell scaled{" start" if start else ""}" data-row="{row}" data-column="{column}" '
         f'tabindex="{0 if start else -1}" aria-label="{escape(label)}" title="{escape(label)}" '
-        f'style="{scaled_style(min(sqrt(weight), 1.0))}"></button>'
+        f'style="{scaled_style(min(weight, 1.0))}"></button>'
     )
 
 

@@ -8,7 +8,7 @@ from ...recording.summary import summarize
 from ...sampling import PLAIN_SOFTMAX, token_table
 from ...tokenizer import tokenizer_of
 from ..common.glossary import hinted
-from ..common.number_format import percent, real
+from ..common.number_format import chance, real
 from ..common.page_html import bar, table
 from .boxes import Look
 from .code_lines import LEGEND, code_html
@@ -66,7 +66,7 @@ def _candidates(look: Look) -> str:
             f"{row.rank}{' ◂ follows in the text' if row.token_id == look.next_id and not look.is_end else ''}",
             f"<code>{escape(reader.visible(row.token_id))}</code>",
             real(row.logit),
-            percent(row.probability),
+            chance(row.probability),
             bar(row.probability, "kept"),
         ]
         for row in token_table(logits, PLAIN_SOFTMAX, _SHOWN_CANDIDATES).tokens

@@ -11,7 +11,7 @@ import gradio as gr
 from ...sampling import Sampling, TokenRow, TokenTable
 from ...tokenizer import AnyTokenizer
 from ..common.choice_script import CHOOSING
-from ..common.number_format import fine_percent
+from ..common.number_format import fine_chance, fine_percent
 
 # One JavaScript expression over the value. Text goes through `escape` before it becomes HTML.
 _TEMPLATE = r"""${(() => {
@@ -123,10 +123,10 @@ def _candidate(row: TokenRow, text: str, largest: float, mark: str, chosen: int)
     return Candidate(
         token_id=row.token_id,
         text=text,
-        label=f"{text}, rank {row.rank:,}, {fine_percent(row.probability)}, after the settings {sampling}, {fate}",
+        label=f"{text}, rank {row.rank:,}, {fine_chance(row.probability)}, after the settings {sampling}, {fate}",
         rank=f"{row.rank:,}",
         logit=f"{row.logit:.4f}",
-        probability=fine_percent(row.probability),
+        probability=fine_chance(row.probability),
         probability_part=row.probability / largest,
         sampling=sampling,
         sampling_part=row.sampling_probability / largest,

@@ -9,6 +9,7 @@ from ...generation import Step
 from ...library import Library
 from ...runs import Run, logits_before, prompt_scores
 from ...sampling import Sampling, Scored, TokenTable, stretch, token_table
+from ..common.selected_position import valid_position
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,6 @@ def select_token(library: Library, run: Run, position: int | None) -> SelectedTo
     position = valid_position(run, position)
     logits = logits_before(library.get(run.model_name).model, run, position)
     return SelectedToken(run, position, token_scores(library, run)[position], logits)
-
-
-def valid_position(run: Run, position: int | None) -> int:
-    """The position, or that of the first new token when the run has none there."""
-    if position is None or not 0 <= position < len(run.ids):
-        return min(len(run.prompt_ids), len(run.ids) - 1)
-    return position
 
 
 def token_scores(library: Library, run: Run) -> tuple[Scored | None, ...]:

@@ -22,11 +22,12 @@ from ..common.page_context import Page
 from ..common.page_html import problem, status
 from ..common.redraw_pace import paced
 from ..common.run_settings import check_prompt_of
+from ..common.selected_position import valid_position
 from ..common.stoppable_work import stop_button, stop_when_clicked
 from ..common.time_limit import within
 from . import words
 from .candidate_table import COLUMNS, step_rows
-from .selected_token import select_token, token_scores, valid_position
+from .selected_token import select_token, token_scores
 from .tab_components import Seen, Selection, TabComponents, lay_out
 from .tab_updates import (
     draw_all,

@@ -24,6 +24,7 @@ class Selection:
     original: bool = False  # the selected token is one of the run that the shown branch came from
     chosen: int | None = None  # token id of the chosen row; None for the token that was taken
     settings: Settings | None = None  # those of the run when the sliders last followed it
+    model_name: str = ""  # that of the run that was last drawn
     drawn: int = 0  # hash of the run that was last drawn
     drawn_length: int = 0  # its tokens
     drawn_at: float = 0.0

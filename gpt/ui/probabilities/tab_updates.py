@@ -9,10 +9,11 @@ from ...runs import Run, finished
 from ..common.components import plot
 from ..common.drawing import Updates, with_note
 from ..common.page_context import Page
+from ..common.selected_position import valid_position
 from . import words
 from .candidate_table import candidates
 from .figures import over_the_run
-from .selected_token import select_token, token_scores, valid_position
+from .selected_token import select_token, token_scores
 from .softmax_formula import formula
 from .tab_components import Seen, TabComponents
 
@@ -23,7 +24,10 @@ def draw_all(page: Page, tab: TabComponents, now: Seen, figure: bool) -> Updates
     def draw() -> Updates:
         growing = now.run is not None and not finished(now.run)
         length = len(now.run.ids) if now.run is not None else 0
-        selection = replace(now.selection, drawn=hash(now.run), drawn_length=length, drawn_at=monotonic())
+        name = now.run.model_name if now.run is not None else ""
+        selection = replace(
+            now.selection, model_name=name, drawn=hash(now.run), drawn_length=length, drawn_at=monotonic()
+        )
         drawn = draw_strips(page, tab, now) | draw_step(page, tab, now)
         state = {tab.selection: selection, tab.clock: gr.Timer(active=growing)}
         return drawn | (draw_figure(page, tab, now) if figure else {}) | state
@@ -34,6 +38,9 @@ def draw_all(page: Page, tab: TabComponents, now: Seen, figure: bool) -> Updates
 def draw_run(page: Page, tab: TabComponents, now: Seen, figure: bool) -> Updates:
     """As draw_all, for a run that may be new here: then prompt and sliders follow it, else they are the visitor's."""
     run = now.run
+    if run is not None and run.model_name != now.selection.model_name:
+        # A row chosen among one model's tokens is no choice among another's, and may be no token of its vocabulary.
+        now = replace(now, selection=replace(now.selection, chosen=None))
     if run is None or now.selection.settings == run.settings:
         return draw_all(page, tab, now, figure)
     now = with_the_runs_settings(now, run)

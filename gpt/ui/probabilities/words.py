@@ -9,7 +9,7 @@ from ...library import Library
 from ...model_reference import Reference
 from ...runs import Run, n_unread, perplexity, surprisal_bits
 from ...sampling import Sampling, Scored
-from ..common.number_format import fine_percent
+from ..common.number_format import fine_chance
 from ..common.token_strip import probability_legend, strip_html, strip_token
 from .candidate_table import after_settings
 from .figures import Line
@@ -59,7 +59,7 @@ def selected_token(selected: SelectedToken) -> str:
             f'<p class="selected-step">{place}. {why}, so the model predicted nothing here: select a later token.</p>'
         )
     judged = (
-        f"Rank {scored.rank:,}, probability {fine_percent(scored.probability)}, surprisal "
+        f"Rank {scored.rank:,}, probability {fine_chance(scored.probability)}, surprisal "
         f"{surprisal_bits(scored.logprob):.1f} bits; entropy here {scored.entropy_bits:.2f} bits."
     )
     return f'<p class="selected-step">{place}, {_origin(scored, selected.between)}. {judged}</p>'
@@ -78,7 +78,7 @@ def branch_heading(run: Run, scores: Scores, fork: int, name: str) -> str:
     if scored is None:
         return f'<p class="branch-heading {name}"><b>{name.capitalize()}</b></p>'
     token = escape(run.reader.visible(run.ids[fork]))
-    chance = f"<code>{token}</code> had {fine_percent(scored.probability)}, rank {scored.rank:,}"
+    chance = f"<code>{token}</code> had {fine_chance(scored.probability)}, rank {scored.rank:,}"
     bits = log2(perplexity(scores[fork:]) or 1)
     return (
         f'<p class="branch-heading {name}"><b>{name.capitalize()}</b> {chance}; from there {bits:.1f} bits a token</p>'
@@ -102,7 +102,7 @@ def line(run: Run, scores: Scores, name: str, colour: str, start: int = 0) -> Li
 def _said(scored: Scored | None) -> str:
     if scored is None:
         return "not predicted"
-    return f"{fine_percent(scored.probability)}, {surprisal_bits(scored.logprob):.1f} bits, rank {scored.rank:,}"
+    return f"{fine_chance(scored.probability)}, {surprisal_bits(scored.logprob):.1f} bits, rank {scored.rank:,}"
 
 
 def _predicted(scores: Scores) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...training.inner_look import InnerLook
 from ...training.life import Life, Record
-from ..common.number_format import percent
+from ..common.number_format import chance
 from ..common.page_html import bar, table
 
 EVEN, PAIRS, FLOOR = "every token as likely", "counting pairs", "the best possible"
@@ -95,7 +95,7 @@ def accepted_share(point: Record) -> float | None:
 def candidates(look: InnerLook) -> str:
     """HTML table of the likeliest next tokens."""
     rows = [
-        [f"<code>{escape(each.token)}</code>", percent(each.probability), bar(each.probability, "kept")]
+        [f"<code>{escape(each.token)}</code>", chance(each.probability), bar(each.probability, "kept")]
         for each in look.candidates
     ]
     return table(["next token", "probability", ""], rows)

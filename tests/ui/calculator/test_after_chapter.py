@@ -12,6 +12,7 @@ from gpt.estimates.roofline import Rates, next_token, prompt
 from gpt.estimates.workload import Workload
 from gpt.ui.calculator.after_chapter import NAMES, AfterInputs, OwnReading, after_chapter, first_inputs
 from gpt.ui.calculator.estimate_tables import duration
+from gpt.ui.common.number_format import percent
 
 GPT2 = GPTConfig(tied_head=True)
 READING = Workload(seq_len=512)
@@ -27,7 +28,7 @@ def test_every_cache_has_its_bytes_and_its_share():
     rows = cache_variants(GPT2, READING, Variants(n_kv_groups=3, window=100))
     assert [row.name for row in rows] == list(NAMES)
     for row in rows:
-        assert f"<td>{row.value:,}</td><td>{100 * row.value / rows[0].value:,.1f} %</td>" in shown
+        assert f"<td>{row.value:,}</td><td>{percent(row.value / rows[0].value)}</td>" in shown
         assert row.numbers in shown
 
 

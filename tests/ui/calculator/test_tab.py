@@ -31,7 +31,7 @@ from gpt.ui.calculator.estimate_tables import (
 from gpt.ui.calculator.figures import COMPONENTS, MEMORY_PARTS, flop_bar, memory_bar, memory_curve, parameter_bars
 from gpt.ui.calculator.setting_controls import config_values, settings_by_name, settings_from
 from gpt.ui.calculator.tab import calculated_or_refused, csv_of, json_of
-from gpt.ui.common.number_format import size
+from gpt.ui.common.number_format import percent, size
 from gpt.ui.host.options import read_options
 from gpt.ui.page import build_page
 
@@ -185,7 +185,7 @@ def test_memory_is_told_in_a_readable_size_in_bytes_and_as_a_share_of_the_total(
     rows = cells(memory_table(estimate, resident))
     assert rows.pop(8) == [size(resident.value), f"{resident.value:,}", ""]
     assert len(cells(memory_table(estimate, None))) == len(rows)
-    shares = [f"{100 * row.value / estimate.total:.1f} %" for row in estimate.formulas] + [""] * 2
+    shares = [percent(row.value / estimate.total) for row in estimate.formulas] + [""] * 2
     told = zip((*estimate.formulas, *estimate.alternatives), shares, strict=True)
     assert rows == [[size(row.value), f"{row.value:,}", share] for row, share in told]
     parts = [float(share.split()[0]) for _, _, share in rows[:6]]
@@ -209,9 +209,9 @@ def test_the_question_of_section_4_6_is_answered_for_any_size():
 def test_devices_are_marked_by_whether_they_have_room():
     said = fits_list(fits(10 * 2**30, 17 * 2**30))
     assert said.count("✓") + said.count("✗") == len(fits(0, 0))
-    assert "<b>✗</b> NVIDIA RTX 4060 <span>8 GiB, 125 %</span>" in said
+    assert "<b>✗</b> NVIDIA RTX 4060 <span>8 GiB, 125.0 %</span>" in said
     assert "<b>✓</b> NVIDIA RTX 3060" in said
-    assert "<b>✗</b> 16 GB of RAM <span>16 GiB, 106 %</span>" in said
+    assert "<b>✗</b> 16 GB of RAM <span>16 GiB, 106.2 %</span>" in said
 
 
 def test_the_comparison_divides_estimate_by_measurement():

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt.ui.common.number_format import bits, exact_size, fine_percent, percent, real, size
+from gpt.ui.common.number_format import bits, chance, exact_size, fine_chance, fine_percent, percent, real, size
 
 
 @pytest.mark.parametrize(
     ("probability", "text"),
-    [(0, "0.00 %"), (1, "100.0 %"), (0.1578, "15.8 %"), (0.0731, "7.31 %"), (1e-9, "< 0.01 %"), (0.99999, "> 99.9 %"),
-     (0.1, "10.0 %"), (0.0999, "9.99 %"), (0.0001, "0.01 %"), (0.00009, "< 0.01 %"), (0.9994, "99.9 %")],
+    [(0, "0 %"), (1, "100 %"), (0.1578, "15.8 %"), (0.0731, "7.31 %"), (1e-9, "< 0.01 %"), (0.99999, "> 99.9 %"),
+     (0.1, "10.0 %"), (0.0999, "9.99 %"), (0.0001, "0.01 %"), (0.00009, "< 0.01 %"), (0.9994, "99.9 %"),
+     (-0.25, "-25.0 %"), (-1e-9, "> -0.01 %"), (12, "1,200.0 %")],
 )  # fmt: skip
 def test_percent(probability, text):
     assert percent(probability) == text
@@ -18,7 +19,14 @@ def test_percent(probability, text):
 
 @given(st.floats(0, 1, exclude_min=True, exclude_max=True))
 def test_what_can_happen_is_never_shown_as_impossible_nor_as_certain(probability):
-    assert percent(probability) not in ("0.00 %", "100.0 %")
+    assert percent(probability) not in ("0 %", "0.00 %", "100 %", "100.0 %")
+
+
+@pytest.mark.parametrize("rounded", [0.0, 1.0])
+def test_a_softmax_that_float32_rounds_to_0_or_1_is_neither(rounded):
+    assert chance(rounded) == ("> 99.9 %" if rounded else "< 0.01 %")
+    assert fine_chance(rounded) == ("> 99.9 %" if rounded else "< 0.0001 %")
+    assert (chance(0.1578), fine_chance(0.04482)) == ("15.8 %", "4.48 %")
 
 
 def test_sizes_are_binary_and_exact():
@@ -29,7 +37,7 @@ def test_sizes_are_binary_and_exact():
 
 
 def test_bits_beyond_reading_are_written_as_powers_of_ten():
-    assert (bits(2.984), bits(0), bits(7.7636e20)) == ("2.98 bits", "0.00 bits", "7.764e+20 bits")
+    assert (bits(2.984), bits(0), bits(7.7636e20)) == ("2.98 bits", "0.00 bits", "7.764 × 10²⁰ bits")
 
 
 @pytest.mark.parametrize(("probability", "text"), [
@@ -47,7 +55,7 @@ def test_a_fine_percentage_is_never_shown_as_impossible_nor_as_certain(probabili
 
 @pytest.mark.parametrize(("value", "text"), [
     (0.13244, "0.1324"), (12.34567, "12.3457"), (-99.99994, "-99.9999"), (100, "100.0"), (2987.14, "2,987.1"),
-    (2.1394e13, "2.139e+13"), (-1e6, "-1.000e+06"), (-0.00001, "0.0000"), (0, "0.0000"),
+    (2.1394e13, "2.139 × 10¹³"), (-1e6, "-1.000 × 10⁶"), (-0.00001, "0.0000"), (0, "0.0000"),
 ])  # fmt: skip
 def test_a_real_number_has_four_decimals_where_they_say_something(value, text):
     assert real(value) == text

@@ -1,5 +1,6 @@
 """What the Inside tab says and draws, against the model and the trace."""
 
+import html
 import re
 from io import BytesIO
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from gpt.generation import Settings
 from gpt.runs import Run
 from gpt.tracing import trace
 from gpt.ui.common import traced_run as traces
+from gpt.ui.common.colours import probability_colour
 from gpt.ui.common.number_format import percent, real
 from gpt.ui.common.recent_results import RecentResults
 from gpt.ui.common.traced_strip import traced_strip
@@ -60,6 +62,16 @@ def test_the_strip_is_coloured_up_to_the_opened_token(look):
     assert float(opened.selected_row.sum()) == pytest.approx(1)
     strip = traced_strip(opened.traced, opened.selected_row.tolist())
     assert ["scaled" in kind for kind in re.findall('class="token ([^"]*)"', strip)] == [True] * 4 + [False] * 8
+
+
+def test_the_strip_has_the_colours_of_its_legend_as_every_strip_has(look):
+    opened = look(token=3)
+    strip = traced_strip(opened.traced, opened.selected_row.tolist())
+    for share, (label, style) in zip(
+        opened.selected_row.tolist(), re.findall(r'aria-label="([^"]*)" style="([^"]*)"', strip), strict=True
+    ):
+        assert style.startswith(f"--light:{probability_colour(share)};")
+        assert f"gets {html.escape(percent(share))}" in label
 
 
 def test_a_later_window_of_a_long_text_looks_back_at_all_tokens_read(look, small_model, monkeypatch):

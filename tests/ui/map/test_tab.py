@@ -128,7 +128,7 @@ def test_a_cell_of_queries_and_keys_can_be_followed(opened):
     assert data["scaled"][i][j] == pytest.approx(data["products"][i][j] / 12**0.5, rel=1e-4)
     assert data["divisor"].startswith("√12 = 3.464")
     assert data["masked"][i][j + 3] is None and data["masked"][i][j] == data["scaled"][i][j]
-    assert data["weights"][i][j] == pytest.approx(float(call.returned[0, 1, i, j]), rel=1e-4)
+    assert data["weights"][i][j] == percent(float(call.returned[0, 1, i, j]))
     total = sum(float(torch.tensor(each).exp()) for each in data["masked"][i] if each is not None)
     assert data["totals"][i] == pytest.approx(total, rel=1e-4)
 

@@ -1,0 +1,126 @@
+"""Another model was loaded: what the page shows is run again with it; what stays says whose figures it shows.
+
+A branch is a choice of the visitor, so it stays, and so does a text that the loaded model cannot read.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from ...files.layouts import WeightsError
+from ...runs import Run, written_again
+from ...tokenizer import tokenizer_of
+from ..common.drawing import MODEL_EVENT, Drawing, Updates
+from ..common.in_line import Waits, while_waiting
+from ..common.page_context import Opening, Page
+from ..common.run_controls import Generating
+from .answer import Answer, length, status
+from .first_prompt import readable
+
+_BRANCH = "Your branch stays until you run it again."
+_STOPPED = "The tabs still show figures of the model that was loaded before."
+# Which tab is in front, only the page knows.
+_IN_FRONT = """(_, ...values) => {
+  const tab = document.querySelector('#tabs [role=tab][aria-selected=true]');
+  return [tab ? tab.textContent.trim().toLowerCase().replace(/ /g, '-') : '', ...values];
+}"""
+
+
+def banner() -> tuple[gr.HTML, gr.Button]:
+    """The line that says whose figures the tabs show, empty where they are the loaded model's, and its button.
+
+    The stylesheet hides both while the line is empty.
+    """
+    with gr.Row(elem_id="whose", equal_height=True):
+        said = gr.HTML(elem_id="whose-said", elem_classes=["flush"])
+        button = gr.Button("Run it again with the loaded model", size="sm", elem_id="whose-again", min_width=90)
+    return said, button
+
+
+def run_again_with_another_model(page: Page, answer: Answer, again: gr.Button, linked: gr.State) -> None:
+    """Wire the visitor's model, by whatever it was chosen, and the banner's button; build all tabs before.
+
+    linked is the reference of the model that the page's address brought: what opens the page runs it by itself.
+    """
+    generating = page.generating
+    assert generating is not None
+    waits = Waits(
+        page.ongoing,
+        lambda said: {answer.status: status(said)} | answer.buttons(running=True),
+        lambda: {answer.whose: _whose(_STOPPED), answer.status: ""} | answer.buttons(running=False),
+    )
+    changed = while_waiting(_changed(page, generating, answer), waits)
+    pressed = while_waiting(_rewriting(page, answer), waits)
+    inputs, front = [answer.run, *generating.inputs], gr.Textbox(visible=False)
+    drawing = _in_front(front, page.openings)
+    for listen, fn, values in (
+        (page.model.change, changed, [linked, *inputs]),  # the State's own event: several tabs load models
+        (again.click, pressed, inputs[:3]),
+    ):
+        ran = listen(fn, values, generating.outputs, trigger_mode="multiple", **MODEL_EVENT)
+        ran.then(drawing.fn, list(drawing.inputs), list(drawing.outputs), js=_IN_FRONT, **MODEL_EVENT)
+
+
+def _changed(page: Page, generating: Generating, answer: Answer) -> Callable[..., Iterator[Updates]]:
+    rewriting = _rewriting(page, answer)
+
+    def changed(request: gr.Request, linked: str, run: Run | None, reference: str, *controls: Any) -> Iterator[Updates]:
+        if run is None:
+            if reference != linked:
+                yield from generating.fn(request, reference, *controls)
+            return
+        if run.model_name != reference and run.parent is None:
+            yield from rewriting(request, run, reference, controls[0])
+            return
+        whose = "" if run.model_name == reference else _whose_run(run, reference, _BRANCH)
+        yield {answer.whose: whose, answer.status: status(f"{length(run)}.")} | answer.buttons(running=False)
+
+    return changed
+
+
+def _rewriting(page: Page, answer: Answer) -> Callable[..., Iterator[Updates]]:
+    """The function that runs a text again with the visitor's model; `typed` is what stands in the prompt's field."""
+
+    def rewriting(request: gr.Request, run: Run | None, reference: str, typed: str) -> Iterator[Updates]:
+        if run is None:
+            return
+        with page.ongoing.begin(request) as stopped:
+            try:
+                loaded = page.library.get(reference)
+                asked = readable(tokenizer_of(loaded.model), run.prompt)
+                if asked != run.prompt == typed:
+                    yield {answer.prompt: asked}
+                runs = written_again(loaded.model, loaded.reference, replace(run, prompt=asked))
+                yield from answer.growing(runs, stopped, page.options.max_seconds)
+            except (ValueError, WeightsError) as error:
+                said = {answer.whose: _whose_run(run, reference, str(error)), answer.status: status(f"{length(run)}.")}
+                yield answer.buttons(running=False) | said
+
+    return rewriting
+
+
+def _whose_run(run: Run, reference: str, why: str) -> str:
+    return _whose(f"The tabs show figures of {run.model_name}, and {reference} is loaded. {why}")
+
+
+def _whose(said: str) -> str:
+    return f'<p class="whose" role="status">{escape(said)}</p>'
+
+
+def _in_front(front: gr.Textbox, openings: list[Opening]) -> Drawing:
+    """Draws the tab whose key the first input holds, as if it were opened."""
+    inputs = list(dict.fromkeys(each for opening in openings for each in opening.drawing.inputs))
+    outputs = list(dict.fromkeys(each for opening in openings for each in opening.drawing.outputs))
+
+    def draw(tab: str, *values: Any) -> Updates:
+        value_of = dict(zip(inputs, values, strict=True))
+        drawn: Updates = {outputs[0]: gr.skip()}
+        for opening in openings:
+            if opening.tab == tab:
+                drawn |= opening.drawing.fn(*(value_of[each] for each in opening.drawing.inputs))
+        return drawn
+
+    return Drawing(draw, [front, *inputs], outputs)

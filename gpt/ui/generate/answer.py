@@ -1,0 +1,90 @@
+"""Where the run of the Generate tab is kept and shown, and what the page shows of it while it grows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from threading import Event
+from time import monotonic
+from typing import Any
+
+import gradio as gr
+
+from ...runs import Run, finish_reason, finished, n_unread
+from ...tokenizer import StreamDecoder
+from ..common.drawing import Updates
+from ..common.number_format import chance
+from ..common.redraw_pace import paced
+from ..common.stoppable_work import stop_button
+from ..common.time_limit import time_is_over, within
+from ..common.token_strip import strip_html, strip_token
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where a run is kept and shown as it grows, its prompt, the button that stops it, and the line about its model."""
+
+    run: gr.State
+    prompt: gr.Textbox
+    strip: gr.HTML
+    text: gr.Textbox
+    status: gr.HTML
+    stop: gr.Button
+    whose: gr.HTML  # says so when the run is not of the model that is loaded
+
+    def all(self) -> list[Any]:
+        """As a list."""
+        return list(vars(self).values())
+
+    def shown(self, run: Run) -> Updates:
+        """The run as a strip and as plain text."""
+        decoder = StreamDecoder(run.reader)  # an incomplete character is held back until the rest of it is there
+        return {self.strip: run_strip(run), self.text: "".join(map(decoder.push, run.ids))}
+
+    def buttons(self, running: bool) -> Updates:
+        """Start or Stop, whichever can be pressed now."""
+        return {self.stop: stop_button(running)}
+
+    def growing(self, runs: Iterator[Run], stopped: Event, most_seconds: float | None) -> Iterator[Updates]:
+        """What the page shows of a run by the loaded model: at a rate the eye can follow, and how it ended."""
+        started = monotonic()
+        beginning = self.buttons(running=True) | {self.whose: ""}
+        for run, is_last in paced(within(runs, most_seconds), stopped):
+            if is_last:
+                limit = None if stopped.is_set() else most_seconds
+                ending = {self.status: _ending(run, monotonic() - started, limit), self.whose: ""}
+                yield {self.run: run} | self.shown(run) | ending | self.buttons(running=False)
+            else:
+                yield {self.run: run} | self.shown(run) | {self.status: status(f"{length(run)} …")} | beginning
+                beginning = {}
+
+
+def run_strip(run: Run) -> str:
+    """The strip of a run. Generated tokens are coloured by probability, prompt tokens are not."""
+    prompt = [strip_token(run.reader, token_id, "prompt") for token_id in run.prompt_ids]
+    new = [
+        strip_token(
+            run.reader, step.token_id, f"{chance(step.probability)}, rank {step.rank:,}", step.probability, "new"
+        )
+        for step in run.steps
+    ]
+    return strip_html([*prompt, *new], unread=n_unread(run))
+
+
+def status(text: str, safe: bool = False) -> str:
+    """HTML of the line under the strip, read out by screen readers; text is plain unless it is safe."""
+    return f'<p class="status" role="status">{text if safe else escape(text)}</p>'
+
+
+def length(run: Run) -> str:
+    """How many tokens a run has got."""
+    count = len(run.steps)
+    return f"{count} new token{'' if count == 1 else 's'}"
+
+
+def _ending(run: Run, seconds: float, limit: float | None) -> str:
+    """How a run ended; one that is not finished reached the limit of seconds, or without one was stopped."""
+    if not finished(run):
+        return status(f"{length(run)}, stopped." if limit is None else f"{length(run)}. {time_is_over(limit)}")
+    ending = "the model ended the text" if finish_reason(run) == "eos" else "length reached"
+    rate = len(run.steps) / max(seconds, 1e-9)
+    return status(f'{length(run)}, {ending}. <span class="measured">{rate:,.1f} tokens/s</span>', safe=True)

@@ -1,0 +1,35 @@
+"""After another model is loaded, no part of the page shows the old one's figures as the new one's."""
+
+from playwright.sync_api import Page, expect
+
+
+def load(page: Page, precision: str) -> None:
+    """Load the same weights in another precision: a model of its own."""
+    page.get_by_label(precision).check()
+    page.locator("#load-model").click()
+    expect(page.locator("#loaded")).to_contain_text(precision, timeout=60_000)
+
+
+def test_a_loaded_model_is_on_every_tab_and_a_branch_says_whose_it_is(open_page):
+    page = open_page("?length=8&tab=layernorm")
+    expect(page.locator("#norm-where")).to_contain_text("read by", timeout=60_000)
+    expect(page.locator("#whose")).to_be_hidden()
+    page.get_by_text("Change model").click()
+    load(page, "int8")
+    expect(page.locator("#norm-where")).to_contain_text(":int8")  # the tab in front, without a click
+    page.get_by_role("tab", name="Probabilities").click()
+    expect(page.locator("#probabilities-strip .token")).to_have_count(12)
+    expect(page.locator("#probabilities-summary")).not_to_contain_text("made by")
+    page.locator("#probabilities-strip .token").nth(6).click()
+    expect(page.locator("#opened-token")).to_contain_text("Token 7 of 12")
+    page.locator("#candidates .candidate-row:not(.chosen) .candidate").first.click()
+    expect(page.locator("#take")).to_be_enabled()
+    page.locator("#take").click()
+    expect(page.locator("#branch-strip .token")).to_have_count(12)
+    load(page, "bfloat16")
+    expect(page.locator("#whose-said")).to_contain_text("bfloat16 is loaded")
+    expect(page.locator("#probabilities-summary")).to_contain_text("made by")
+    page.locator("#whose-again").click()
+    expect(page.locator("#whose")).to_be_hidden()
+    expect(page.locator("#probabilities-summary")).not_to_contain_text("made by")
+    expect(page.locator("#branch-strip .token")).to_have_count(12)
