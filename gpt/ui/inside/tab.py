@@ -19,7 +19,7 @@ from ..common.traced_strip import traced_strip, traced_text
 from ..common.view import ViewArea, save_numbers
 from ..probabilities.selected_token import valid_position
 from .attention_maps import attention_maps, maps_value
-from .views import VIEWS, Look
+from .views import VIEWS, Look, about
 
 KEY = "inside"
 LABEL = "Inside"
@@ -64,12 +64,14 @@ def build(page: Page) -> None:
     def attention(looked_at: Look) -> Updates:
         shown = VIEWS[ATTENTION].show(looked_at)
         maps_shown = maps_value(looked_at.all_weights, (looked_at.block, looked_at.head))
-        return {said: status(shown.said), maps: maps_shown, enlarged: plot(shown.figure)}
+        return {said: status(shown.said), maps: maps_shown, enlarged: plot(shown.figure, about(ATTENTION, looked_at))}
 
     def draw_view(run: Run, view: str, token: int | None, head: int, halves: bool) -> Updates:
         looked_at = look(run, token, head, halves)
         is_attention = view == ATTENTION
-        drawn = attention(looked_at) if is_attention else area.updates(VIEWS[view].show(looked_at))
+        drawn = (
+            attention(looked_at) if is_attention else area.updates(VIEWS[view].show(looked_at), about(view, looked_at))
+        )
         shares = looked_at.selected_row.tolist() if is_attention else ()
         return drawn | {strip: traced_strip(looked_at.traced, shares), where: traced_text(looked_at.traced)}
 
@@ -95,7 +97,7 @@ def build(page: Page) -> None:
     chosen = [chosen_into(page.position, strip), chosen_into(chosen_head, maps)]
     drawing.draw_on(with_halves.input, view.input, *chosen, *panels.redraws)
     with save:
-        save_numbers(page, "inside-csv", VIEWS, look, inputs)
+        save_numbers(page, "inside-csv", VIEWS, look, about, inputs)
 
 
 def _visible(view: str, panels: Panels) -> dict[Any, bool]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...tracing import Lens, logit_lens, stream_norms
+from ..common.about import About, about_traced
 from ..common.number_format import percent, real
 from ..common.token_strip import probability_legend, scaled_style
 from ..common.traced_run import Traced
@@ -91,7 +92,8 @@ def residual(look: Look) -> Shown:
     maps = figures.stream_map(
         look.places, look.traced.labels, look.traced.numbers[0], lengths.numpy(), changes.numpy(), token
     )
-    return Shown(said, figures.stream_lengths(look.places, lengths[:, token].numpy(), changes[:, token].numpy()), maps)
+    lines = figures.stream_lengths(look.places, lengths[:, token].numpy(), changes[:, token].numpy())
+    return Shown(said, lines, maps, "all tokens")
 
 
 def residual_numbers(look: Look) -> Numbers:
@@ -163,10 +165,21 @@ def lens_numbers(look: Look) -> Numbers:
 
 
 VIEWS: dict[str, View[Look]] = {
-    "Attention": View(attention, attention_numbers),
+    "Attention": View(
+        attention,
+        attention_numbers,
+        "A row is a token that looks, a column one that is looked at; blue deepens with the square root of the weight. "
+        "Framed: the selected token.",
+    ),
     "Residual stream": View(residual, residual_numbers),
     "Logit lens": View(lens, lens_numbers),
 }
+
+
+def about(view: str, look: Look) -> About:
+    """What a view is of."""
+    found = about_traced(f"Inside: {view.lower()}", look.traced, VIEWS[view].colours)
+    return found.at(block=look.block, head=look.head) if view == "Attention" else found
 
 
 def _columns(numbers: range, labels: Sequence[str]) -> list[str]:
