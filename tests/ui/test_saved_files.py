@@ -28,6 +28,7 @@ BUTTONS = {
     "save-step", "save-run", "norm-csv", "example-csv", "inside-csv", "calc-csv", "calc-json",
     "save-gelu", "save-neurons", "save-gradients", "save-shapes",
     "map-svg", "account-csv", "heads-csv", "tokens-csv", "off-csv", "swap-csv",
+    "save-tokens", "save-placeholder", "save-turn", "save-chapter-gradients", "inside-maps-csv",
     "train-csv",  # in ui/train/test_tab.py
 }  # fmt: skip
 TOKEN, BLOCK = 5, 2  # what is looked at in all of these: neither the first nor in the middle
@@ -136,6 +137,17 @@ def test_the_run_has_the_settings_it_was_made_with_and_a_perplexity_of_its_promp
     assert len(saved["prompt_tokens"]) == 4
 
 
+def test_the_tokens_of_the_run_have_their_probability_and_the_first_has_none(visitor, uneven_model, ids):
+    header, rows = table(visitor.saved("save-tokens"), "tokens-of-the-run")
+    assert header[:4] == ["token number", "token id", "token", "where"]
+    assert columns(rows, 1, 3) == [[str(token_id), text] for token_id, text in zip(ids, visible(ids), strict=True)]
+    assert [row[3] for row in rows] == ["prompt"] * 4 + ["new"] * (len(ids) - 4)
+    assert rows[0][4:] == [""] * 4
+    logprobs = uneven_model(torch.tensor([ids]))[0].log_softmax(-1)
+    expected = torch.tensor([logprobs[i, token_id] for i, token_id in enumerate(ids[1:])])
+    same(columns(rows[1:], 5, 6), expected[:, None])
+
+
 # LayerNorm
 
 
@@ -242,6 +254,13 @@ def test_attention_is_the_chosen_heads_weights(visitor, opened, ids):
     same(columns(rows, 2), opened.blocks[BLOCK].attention[1])
 
 
+def test_all_heads_are_what_the_selected_token_looks_at_in_each(visitor, opened, ids):
+    header, rows = table(visitor.saved("inside-maps-csv"), "inside-all-heads")
+    assert header == ["block", "head", *(f"{i} {text}" for i, text in enumerate(visible(ids), 1))]
+    assert columns(rows, 0, 2) == [[str(block), str(head)] for block in range(3) for head in range(2)]
+    same(columns(rows, 2), torch.cat([block.attention[:, TOKEN] for block in opened.blocks]))
+
+
 def test_the_residual_stream_is_its_length_and_that_of_the_step_to_it(visitor, opened, ids):
     header, rows = inside_file(visitor, "Residual stream")
     assert header == ["token number", "token", "after", "length", "length of the last step"]
@@ -318,6 +337,36 @@ def test_the_gradients_are_those_of_every_block_with_and_without_shortcuts(visit
     assert [row[0] for row in rows] == ["0", "1", "2"]
     expected = [gradients.norms for gradients in block_gradients(uneven_model, ids[:4])]
     same(columns(rows, 1), torch.tensor(expected).T)
+
+
+def test_the_chapters_gradients_are_those_it_prints(visitor):
+    header, rows = table(visitor.saved("save-chapter-gradients"), "building-blocks-gradients-of-the-chapter-s-netwo")
+    assert header == ["layer", "mean_with", "mean_without"]
+    # As section 4.4 prints the first layer and the last, with shortcuts and without.
+    same(columns(rows, 0)[::4], torch.tensor([[1, 0.22169792, 0.00020173], [5, 1.32585418, 0.00504964]]))
+
+
+def test_the_placeholder_table_has_the_tokens_of_every_network(visitor, uneven_model, ids):
+    header, rows = table(visitor.saved("save-placeholder"), "building-blocks-placeholder")
+    assert header[0] == "network" and header[-2:] == ["agreement", "divergence in bits"]
+    whole = [row for row in rows if row[1:5] == ["1"] * 4]
+    likeliest = uneven_model(torch.tensor([ids[:4]]))[0, -1].softmax(-1).topk(3)
+    assert [int(row[6]) for row in whole] == likeliest.indices.tolist()
+    same(columns(whole, 8, 9), likeliest.values[:, None])
+    same(columns(whole, 9), torch.tensor([[1.0, 0.0]] * 3))
+
+
+@pytest.mark.usefixtures("ids")
+def test_a_turn_of_the_loop_is_the_likeliest_tokens_after_its_text(visitor, uneven_model):
+    visitor.fire("start-over")
+    visitor.fire("next-turn")
+    read = TOKENIZER.encode("Every effort moves you")
+    read.append(int(uneven_model(torch.tensor([read]))[0, -1].argmax()))
+    header, rows = table(visitor.saved("save-turn"), "building-blocks-text-loop")
+    assert header == ["rank", "token id", "token", "logit", "probability"]
+    logits = uneven_model(torch.tensor([read]))[0, -1]
+    assert [int(row[1]) for row in rows] == logits.topk(5).indices.tolist()
+    same(columns(rows, 3), torch.stack([logits.topk(5).values, logits.softmax(-1).topk(5).values], 1))
 
 
 @pytest.mark.parametrize("text", ["The chapter's two sentences", "The prompt"])

@@ -8,7 +8,7 @@ from ...chapter.shortcuts import block_gradients, chapter_gradients
 from ...runs import Run
 from ..common.about import About, about_run
 from ..common.components import plot, plot_area
-from ..common.downloads import File, csv_file
+from ..common.downloads import File, csv_file, save_button
 from ..common.drawing import Drawing, Updates
 from ..common.page_context import Page
 from ..common.page_html import table
@@ -64,7 +64,13 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         rows = enumerate(zip(*(gradients.norms for gradients in found), strict=True))
         return csv_file(_about(run), ["block", "norm_with", "norm_without"], [(i, *row) for i, row in rows])
 
+    def chapters_file() -> File:
+        rows = enumerate(zip(*(chapter_gradients(shortcuts) for shortcuts in (True, False)), strict=True), 1)
+        header = ["layer", "mean_with", "mean_without"]
+        return csv_file(_CHAPTERS_ABOUT, header, [(layer, *pair) for layer, pair in rows])
+
     with gr.Row():
+        save_button("Save the chapter's gradients as CSV", "save-chapter-gradients", chapters_file, [])
         page.save_button("Save the model's gradients as CSV", "save-gradients", file)
     return page.drawing(draw, [], [small, small_said, large, large_said], note)
 

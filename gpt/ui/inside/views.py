@@ -79,6 +79,14 @@ def attention_numbers(look: Look) -> Numbers:
     return ["token number", "looking token", *columns], rows
 
 
+def all_heads_numbers(look: Look) -> Numbers:
+    """What the selected token looks at in every head, a row per head."""
+    row = look.all_weights[:, :, look.traced.token].tolist()
+    columns = _columns(look.traced.numbers_read, look.traced.labels_read)
+    rows = ([block, head, *weights] for block, heads in enumerate(row) for head, weights in enumerate(heads))
+    return ["block", "head", *columns], rows
+
+
 def residual(look: Look) -> Shown:
     """How long the residual stream is, and how much every step changes it."""
     lengths, changes = stream_norms(look.traced.trace.stream)

@@ -27,7 +27,7 @@ from ..common.stoppable_work import stop_button, stop_when_clicked
 from ..common.time_limit import within
 from . import words
 from .candidate_table import COLUMNS, after_settings, step_rows
-from .selected_token import select_token, token_scores, valid_position
+from .selected_token import RUN_COLUMNS, run_rows, select_token, token_scores, valid_position
 from .tab_components import Seen, Selection, TabComponents, lay_out
 from .tab_updates import (
     draw_all,
@@ -232,9 +232,14 @@ def _wire_saving(page: Page, tab: TabComponents, seen: list[Any]) -> None:
         scores = token_scores(page.library, shown)[: len(shown.prompt_ids)]
         return json_file(about_run("Run", shown), record(shown, scores))
 
+    def tokens(_run: Run, *inputs: Any) -> File:
+        shown = Seen(*inputs).looked_at
+        return csv_file(about_run("Tokens of the run", shown), RUN_COLUMNS, run_rows(page.library, shown))
+
     with tab.step_file:
         page.save_button("Step as CSV", "save-step", step, seen)
     with tab.run_file:
+        page.save_button("Tokens as CSV", "save-tokens", tokens, seen)
         page.save_button("Run as JSON", "save-run", run, seen)
 
 
