@@ -81,7 +81,7 @@ def test_the_lens_shows_blocks_and_on_demand_their_halves(tab):
     with page.expect_download() as download:
         page.locator("#inside-csv").click()
     assert download.value.suggested_filename.startswith("inside-logit-lens_")
-    table = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    table = list(csv.DictReader(Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()))
     assert {row["rank of the final answer"] for row in table if row["after"] == "block 2 feed-forward"} == {"1"}
 
 

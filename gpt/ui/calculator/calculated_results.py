@@ -1,6 +1,6 @@
 """What the Calculator shows of a calculation: a value for each component, by name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
@@ -93,7 +93,10 @@ def calculated(config: GPTConfig, workload: Workload, asked: Asked) -> Values:
 def _parameters(config: GPTConfig) -> Values:
     own = count_parameters(config)
     return {
-        "own_parameters": plot(parameter_bars({"": own.by_component}), about_settings("parameters", config)),
+        "own_parameters": plot(
+            parameter_bars({"": own.by_component}),
+            about_settings("parameters", config, colours=_in_order(own.by_component)),
+        ),
         "preset_parameters": _preset_bars(config.qkv_bias, config.tied_head),
         "parameters": tables.parameter_table(own, _preset_counts(config.qkv_bias, config.tied_head)),
         "head_answer": tables.head_answer(config),
@@ -111,8 +114,16 @@ def _preset_counts(qkv_bias: bool, tied_head: bool) -> dict[str, ParameterCount]
 @cache
 def _preset_bars(qkv_bias: bool, tied_head: bool) -> PlotData:
     counts = _preset_counts(qkv_bias, tied_head)
-    about = About("Calculator: parameters of GPT-2's sizes", places=_switches(qkv_bias, tied_head))
+    about = About(
+        "Calculator: parameters of GPT-2's sizes",
+        places=_switches(qkv_bias, tied_head),
+        colours=_in_order(counts["124M"].by_component),
+    )
     return plot(parameter_bars({name: count.by_component for name, count in counts.items()}), about)
+
+
+def _in_order(parts: Iterable[str]) -> str:
+    return f"From left to right: {', '.join(parts).replace('_', ' ')}."
 
 
 def _switches(qkv_bias: bool, tied_head: bool) -> dict[str, str]:
@@ -139,7 +150,11 @@ def _memory(config: GPTConfig, workload: Workload, over: str) -> Values:
 
 def _operations(config: GPTConfig, workload: Workload, speed: Any) -> Values:
     count = count_flops(config, workload.batch_size, workload.seq_len, workload.recompute)
-    bar = {"operations_parts": plot(flop_bar(count.by_component), about_settings("operations", config, workload))}
+    bar = {
+        "operations_parts": plot(
+            flop_bar(count.by_component), about_settings("operations", config, workload, _in_order(count.by_component))
+        )
+    }
     try:
         return bar | {"operations": tables.flop_table(count, 1e9 * float(speed or 0)), "speed_note": ""}
     except ValueError as error:

@@ -31,7 +31,7 @@ class Measured:
 _MEMORY_KEYS = ("weights", "gradients", "optimizer", "activations", "kv_cache", "logits", "total", "peak")
 
 
-def about_settings(what: str, config: GPTConfig, workload: Workload | None = None) -> About:
+def about_settings(what: str, config: GPTConfig, workload: Workload | None = None, colours: str = "") -> About:
     """What a figure of the calculator is of."""
     places: dict[str, str | int] = {
         "blocks": config.n_layers,
@@ -42,7 +42,7 @@ def about_settings(what: str, config: GPTConfig, workload: Workload | None = Non
     if workload is not None:
         texts = f"{workload.batch_size} × {workload.seq_len} tokens"
         places |= {"mode": workload.mode, "dtype": workload.dtype, "texts": texts}
-    return About(f"Calculator: {what}", places=places)
+    return About(f"Calculator: {what}", places=places, colours=colours)
 
 
 def answer(config: GPTConfig, workload: Workload) -> dict[str, Any]:
