@@ -109,7 +109,8 @@ class FeedForward(nn.Module):
         expand, activation, contract = self.layers
         hidden = expand(x)  # (b, t, 4d)
         hidden = activation(hidden)
-        return contract(hidden)
+        contracted: Tensor = contract(hidden)  # (b, t, d)
+        return contracted
 
 
 def attention_weights(queries: Tensor, keys: Tensor, divisor: float | None = None) -> Tensor:
@@ -154,7 +155,8 @@ class MultiHeadAttention(nn.Module):
             keys, values = cache.extend(self.layer, keys, values)  # (b, h, s, head_dim)
         context = self._mix(queries, keys, values)  # (b, h, t, head_dim)
         context = context.transpose(1, 2).flatten(2)  # (b, t, d): the heads side by side again
-        return self.out_proj(context)
+        projected: Tensor = self.out_proj(context)
+        return projected
 
     def _mix(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         # Torch's call would draw other dropout masks than the chapter's.
@@ -163,7 +165,8 @@ class MultiHeadAttention(nn.Module):
             return _fused_attention(queries, keys, values, self.divisor)
         weights = attention_weights(queries, keys, self.divisor)  # (b, h, t, s)
         weights = self.dropout(weights)
-        return weights @ values
+        context: Tensor = weights @ values  # (b, h, t, head_dim)
+        return context
 
 
 def _fused_attention(queries: Tensor, keys: Tensor, values: Tensor, divisor: float) -> Tensor:
@@ -227,7 +230,8 @@ class GPTModel(nn.Module):
         tok_embeds = self.tok_emb(ids)  # (b, t, d)
         pos_embeds = self.pos_emb(positions)  # (t, d)
         x = tok_embeds + pos_embeds
-        return self.drop_emb(x)
+        embedded: Tensor = self.drop_emb(x)
+        return embedded
 
     def hidden(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
         """The vectors the output head reads: ids (b, t) int64 -> (b, t, d).
@@ -244,9 +248,11 @@ class GPTModel(nn.Module):
             x = block(x, cache)
         if cache is not None:
             cache.advance(t)
-        return self.final_norm(x)
+        normed: Tensor = self.final_norm(x)
+        return normed
 
     def forward(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
         """Logits: ids (b, t) int64 -> (b, t, v), for each position the scores of the token that follows."""
         x = self.hidden(ids, cache)
-        return self.out_head(x)
+        logits: Tensor = self.out_head(x)
+        return logits

@@ -13,8 +13,9 @@ from typing import Any
 
 from .inner_look import InnerLook, from_json, look_at_folder
 from .output_folder import OutputFolder
-from .record_run import PATH
 from .records import read_records
+
+PATH = Path(__file__).parents[2] / "assets" / "recorded_training.json"
 
 Record = Mapping[str, Any]
 _N_TIMED = 20  # latest steps, whose time says how fast it is now

@@ -57,6 +57,7 @@ def _add_schedule(group: Any) -> None:
     add("--evaluate-every", type=int, metavar="STEPS", help="steps between held-out points; ten points if not set")
     add("--patience", type=int, metavar="POINTS", help="end after so many held-out points without a better one")
     add("--keep-steps", type=int, default=0, metavar="N", help="keep the model of N steps, 0 to the last; 0 if not set")
+    add("--at-most", type=int, metavar="STEPS", help="stop after so many steps; the same command then goes on")
     add("--prompt", help="a text to continue at every held-out point; the held-out text's first words if not set")
     add("--seed", type=int, default=123, help="decides initial weights, order of the text and samples; 123 if not set")
     add("--device", default="cpu", help="where to compute: cpu, cuda or mps; cpu if not set")

@@ -10,16 +10,15 @@ from typing import Any
 
 from .command import main as train
 from .inner_look import as_json, look_at_folder
+from .life import PATH
 from .output_folder import OutputFolder
 from .records import read_records
 from .stories import PATH as STORIES
+from .suited_sizes import SMALLEST
 
-PATH = Path(__file__).parents[2] / "assets" / "recorded_training.json"
 # The next word is the thread of the story: only who looks back knows the colour.
 PROMPT = "Anna lives in the city. She has a red ball. One day she walks to the lake. She meets Ben there. Ben likes the"
-OPTIONS = (
-    "--emb-dim 64 --layers 3 --heads 4 --context 64 --batch-size 16 --steps 600 --evaluate-every 30 --keep-steps 12"
-)
+_N_POINTS, _N_KEPT = 30, 12
 _DIGITS = 5
 
 
@@ -43,7 +42,9 @@ def _short(found: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Train, look, write."""
     folder = Path(sys.argv[1])
-    train([str(STORIES), "--out", str(folder), *OPTIONS.split(), "--prompt", PROMPT])
+    options = {**SMALLEST, "evaluate_every": SMALLEST["steps"] // _N_POINTS, "keep_steps": _N_KEPT, "prompt": PROMPT}
+    given = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    train([str(STORIES), "--out", str(folder), *given])
     PATH.write_text(json.dumps(record(folder), ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
 
 

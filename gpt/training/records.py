@@ -6,6 +6,7 @@ The page draws from it while the training runs; a training that goes on after a 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,11 @@ def read_records(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What a log says of its training, and its records; a line that is still being written is left out."""
     if not path.exists():
         return {}, []
+    return _read_records(path, path.stat().st_size, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)  # many watch one training: its log is read once for each change
+def _read_records(path: Path, _: int, __: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     found = [json.loads(line) for line in lines if line.endswith("\n")]
     return (found[0], found[1:]) if found else ({}, [])

@@ -31,6 +31,16 @@ _BY_SIZE = (
     Suited(float("inf"), emb_dim=256, n_layers=8, n_heads=4, context_length=256, batch_size=16, passes=4),
 )
 
+# The smallest training that learns to write the bundled stories.
+SMALLEST: dict[str, float] = {
+    "emb_dim": 64,
+    "n_layers": 3,
+    "n_heads": 4,
+    "context_length": 64,
+    "batch_size": 16,
+    "steps": 1500,
+}
+
 
 def suited(n_tokens: int) -> Suited:
     """What suits a text of n_tokens."""

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock, Timer
@@ -46,6 +46,8 @@ class Trainer:
         self._lock = RLock()
         self._folder: Path | None = None
         self._copies: Path | None = None
+        self._asked: tuple[Path | str, Sequence[str]] | None = None  # text and options of the last start
+        self._owner: Hashable = None
         self._arguments: list[str] = []
         self._process: subprocess.Popen[str] | None = None
         self._timer: Timer | None = None
@@ -54,15 +56,16 @@ class Trainer:
         self.name = ""  # of the training: one for each start
         _OPEN.add(self)
 
-    def start(self, text: Path | str, arguments: Sequence[str]) -> None:
+    def start(self, text: Path | str, arguments: Sequence[str], owner: Hashable = None) -> None:
         """Begin another training on a file, or on a text as it is, with options of the command line.
 
-        Raises ValueError while one runs.
+        It is the owner's, see `check_owner`. Raises ValueError while one runs.
         """
         with self._lock:
             if self.state().kind == RUNNING:
                 raise ValueError("A training runs on this server already: watch it, or start yours when it has ended.")
             self._forget()
+            self._asked, self._owner = (text, arguments), owner
             self._folder = Path(tempfile.mkdtemp(prefix="training-"))
             if isinstance(text, str):
                 pasted = self._folder / "pasted.txt"
@@ -81,12 +84,34 @@ class Trainer:
                 self._is_asked_to_stop = True
                 self._process.send_signal(signal.SIGTERM)
 
-    def go_on(self) -> None:
-        """Run the same command again: it goes on from its checkpoint. Raises ValueError when there is nothing to."""
+    def go_on(self, most_steps: int | None = None) -> None:
+        """Run the same command again: it goes on from its checkpoint, and is paused again after that many steps.
+
+        Raises ValueError when there is nothing to go on with.
+        """
         with self._lock:
             if not self.state().can_go_on:
                 raise ValueError("There is no training to go on with: start one.")
-            self._run()
+            self._run(most_steps)
+
+    def start_again(self) -> None:
+        """Begin the last training anew: the same text, options and seed, and so the same first weights.
+
+        Raises ValueError when there was none, and while one runs.
+        """
+        with self._lock:
+            if self._asked is None:
+                raise ValueError("There is no training to start again: start one.")
+            self.start(*self._asked, self._owner)
+
+    def is_owned_by(self, who: Hashable) -> bool:
+        """Whether this is who started the training, or it is nobody's."""
+        return self._owner is None or self._owner == who
+
+    def check_owner(self, who: Hashable) -> None:
+        """Raise ValueError for a training that somebody else has started."""
+        if not self.is_owned_by(who):
+            raise ValueError("Another visitor has started this training: watch it, and start yours when it has ended.")
 
     def copy_of(self, step: int) -> tuple[str, Path]:
         """A name for the model of a kept step, and a folder with it that outlives the training.
@@ -136,12 +161,13 @@ class Trainer:
                 shutil.rmtree(self._copies, ignore_errors=True)
                 self._copies = None
 
-    def _run(self) -> None:
-        self._is_asked_to_stop = False
+    def _run(self, most_steps: int | None = None) -> None:
+        self._is_asked_to_stop = most_steps is not None
+        at_most = [] if most_steps is None else ["--at-most", str(most_steps)]
         assert self._folder is not None
         with (self._folder / "said.txt").open("w", encoding="utf-8") as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gpt.training.background", *self._arguments],
+                [sys.executable, "-m", "gpt.training.background", *self._arguments, *at_most],
                 cwd=_ROOT,
                 stdin=subprocess.PIPE,  # closed when this process ends, however it does
                 stdout=said,

@@ -34,6 +34,9 @@ PROMPT_WORDS = 6
 _RATES = {"muon": 6e-3, "adamw": 1e-3}
 _WEIGHT_DECAYS = {"muon": 0.05, "adamw": 0.1}
 
+# The settings of a model in which the trainer differs from GPTConfig where nothing is asked for.
+UNASKED: dict[str, Any] = {"drop_rate": 0.0, "qkv_bias": True, "tied_head": True}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -47,6 +50,7 @@ class Job:
     start_name: str  # the model it goes on from, "" for random weights
     prompt: str
     keep_steps: int
+    most_steps: int | None  # to take now, None for all that are left
     bigram_loss: float  # of the held-out text, nats per token, by counting pairs in the text
     floor: float | None  # the least loss that is possible on it, where that is known
 
@@ -88,6 +92,8 @@ def prepare(options: argparse.Namespace, device: torch.device, processes: Proces
         folder.check_usable()
     if options.keep_steps < 0:
         raise ValueError(f"--keep-steps is {options.keep_steps}: choose a number of 0 or more.")
+    if options.at_most is not None and options.at_most < 1:
+        raise ValueError(f"--at-most is {options.at_most}: choose a number of steps, 1 or more.")
     start = None if options.start is None else load_model(options.start)
     reader = Tokenizer() if start is None else tokenizer_of(start)
     asked = outline(options, reader, start)
@@ -110,6 +116,7 @@ def prepare(options: argparse.Namespace, device: torch.device, processes: Proces
         start_name=options.start or "",
         prompt=prompt,
         keep_steps=options.keep_steps,
+        most_steps=options.at_most,
         bigram_loss=bigram_loss(ids, held_out, n_scored, config.vocab_size),
         floor=_floor(options, n_scored) if start is None else None,
     )
@@ -158,7 +165,7 @@ def _config(options: argparse.Namespace, n_tokens: int, start: GPTModel | None) 
         return replace(start.config, **{"drop_rate": 0.0, **rates, **chosen})
     fitting = suited(n_tokens)
     sizes = {name: getattr(fitting, name) for name in ("emb_dim", "n_layers", "n_heads", "context_length")}
-    return GPTConfig(**{**sizes, "drop_rate": 0.0, "qkv_bias": True, "tied_head": True, **chosen})
+    return GPTConfig(**{**sizes, **UNASKED, **chosen})
 
 
 def _of(start: GPTModel, name: str) -> Any:

@@ -38,6 +38,7 @@ def run(job: Job, stop: Event, progress: Progress) -> None:
     log = RecordFile(job.folder.records, about(job), training.steps_done, steps)
     kept_steps = steps_to_keep(steps, job.keep_steps)
     saved = time.monotonic()
+    first = training.steps_done
     for record in train(training, job.plan, job.held_out, stop):
         progress.show(record)
         seen = {} if record.heldout_loss is None else _look_at(job)
@@ -45,6 +46,8 @@ def run(job: Job, stop: Event, progress: Progress) -> None:
             progress.say(_point(record, seen))
             progress.say(f"  {job.prompt}{' / '.join(seen['sample'].splitlines())}")
         log.add(record, seen)
+        if job.most_steps is not None and record.step - first >= job.most_steps:
+            stop.set()
         if record.step in kept_steps:
             save_model(training.whole_model().bfloat16(), job.folder.kept_step(record.step))
         if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:

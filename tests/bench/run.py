@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bundled
 import company
+import learning
 import ourselves
 import resident
 import speed
@@ -36,6 +37,7 @@ ROWS: dict[str, Callable[[Plan], Outcome]] = {
     "start": starting.start,
     "bundled": bundled.speed,
     "click": bundled.click,
+    "learning": learning.learning,
 }
 
 

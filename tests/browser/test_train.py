@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from gpt.training.life import recorded_life
@@ -23,3 +24,31 @@ def test_nothing_is_wider_than_a_phone(open_page):
     page = open_page("?tab=train&length=4", width=390, theme="dark")
     expect(page.locator("#train-candidates table")).to_be_visible(timeout=60_000)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.long
+def test_a_training_is_started_watched_by_another_and_its_step_opened(open_page):
+    page = open_page("?tab=train&length=4")
+    expect(page.locator("#train-open")).to_be_disabled(timeout=60_000)
+    page.get_by_text("Train a model of your own").click()
+    page.locator("#train-text textarea").fill("A fox ran over the hill and looked for the red ball. " * 60)
+    sizes = {"emb-dim": 32, "n-layers": 1, "n-heads": 2, "context-length": 16, "batch-size": 4, "steps": 1500}
+    for name, value in sizes.items():
+        page.locator(f"#train-{name} input").fill(str(value))
+    page.locator("#train-start").click()
+    stands = page.locator("#train-stands")
+    expect(stands).to_contain_text("Training: step", timeout=120_000)
+    watching = open_page("?tab=train&length=4")
+    watching.get_by_label("Started here").check()
+    page.locator("#train-pause").click()
+    for each in (page, watching):
+        expect(each.locator("#train-stands")).to_contain_text("Paused after step", timeout=60_000)
+        expect(each.locator("#train-said")).to_contain_text("learns pasted.txt")
+    paused_at = int(re.search(r"step ([\d,]+)", stands.inner_text()).group(1).replace(",", ""))
+    page.locator("#train-one-step").click()
+    expect(stands).to_contain_text(f"Paused after step {paused_at + 1:,} of 1,500", timeout=120_000)
+    page.locator("#train-go-on").click()
+    expect(stands).to_contain_text("Finished: step 1,500 of 1,500", timeout=180_000)
+    expect(page.locator("#train-step input:checked")).to_have_value("1500")
+    page.locator("#train-open").click()
+    expect(page.locator("#loaded")).to_contain_text("pasted@1500")

@@ -70,6 +70,36 @@ def test_it_is_paused_goes_on_and_a_kill_costs_one_sentence(trainer):
     assert steps(trainer) > paused_at
 
 
+def test_it_takes_one_step_and_starts_again_from_the_same_weights(trainer):
+    with pytest.raises(ValueError, match="There is no training to start again"):
+        trainer.start_again()
+    trainer.start(TEXT, [*OPTIONS.split(), "--steps", "900", "--evaluate-every", "900"])
+    wait(lambda: steps(trainer) > 2)
+    trainer.pause()
+    wait(lambda: trainer.state().kind != RUNNING)
+    losses, paused_at = first_losses(trainer), steps(trainer)
+    trainer.go_on(most_steps=1)
+    wait(lambda: trainer.state().kind != RUNNING)
+    assert trainer.state().kind == PAUSED
+    assert steps(trainer) == paused_at + 1
+    trainer.start_again()
+    wait(lambda: steps(trainer) > 2)
+    assert first_losses(trainer) == losses
+
+
+def first_losses(trainer: Trainer) -> list[float]:
+    records = trainer.life().records
+    return [records[0]["heldout_loss"], records[1]["loss"], records[2]["loss"]]
+
+
+def test_it_is_steered_by_who_started_it(trainer):
+    trainer.check_owner("anybody")
+    trainer.start(TEXT, SHORT, owner="ours")
+    trainer.check_owner("ours")
+    with pytest.raises(ValueError, match="Another visitor has started this training"):
+        trainer.check_owner("theirs")
+
+
 def test_what_cannot_be_trained_is_told_in_the_trainers_own_sentence(trainer):
     trainer.start("Too short.", SHORT)
     wait(lambda: trainer.state().kind != RUNNING)

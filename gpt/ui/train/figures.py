@@ -10,6 +10,7 @@ from ..common.figure_template import figure, log_axis, stacked
 
 STEPS, TOKENS = "steps", "tokens read"
 _LEAST = 1e-12  # where a logarithmic scale shows 0
+_ROOM_BELOW = 0.08  # for the words below the lowest line, as a share of the axis
 
 # x values, y values
 Curve = tuple[Sequence[float], Sequence[float]]
@@ -32,6 +33,7 @@ def loss_figure(batches: Curve, held_out: Curve, lines: Mapping[str, float], ove
             hovertemplate=f"{name}: %{{y:.3f}} nats<extra>%{{x:,}} {over}</extra>",
         )
     for name, loss in lines.items():
+        is_lowest = loss == min(lines.values())  # below it nothing is ever drawn
         fig.add_hline(loss, line={"color": COLOURS["branch"], "width": 1, "dash": "dot"})
         fig.add_annotation(
             text=f"{name}: {loss:.2f}",
@@ -39,11 +41,12 @@ def loss_figure(batches: Curve, held_out: Curve, lines: Mapping[str, float], ove
             xref="paper",
             xanchor="right",
             y=log10(max(loss, _LEAST)),  # where a logarithmic axis has it
-            yanchor="bottom",
+            yanchor="top" if is_lowest else "bottom",
             showarrow=False,
         )
     shown = [max(loss, _LEAST) for loss in (*lines.values(), *batches[1], *held_out[1])]
-    return fig.update_yaxes(log_axis(min(shown), max(shown))).update_xaxes(rangemode="tozero")
+    room = (max(shown) / min(shown)) ** _ROOM_BELOW
+    return fig.update_yaxes(log_axis(min(shown) / room, max(shown))).update_xaxes(rangemode="tozero")
 
 
 def course_figure(
@@ -69,21 +72,28 @@ def course_figure(
     return fig.update_xaxes(rangemode="tozero")
 
 
-def deviation_figure(places: Sequence[str], lines: Mapping[str, Sequence[float]]) -> go.Figure:
-    """Deviation (n,) of a token's features at n places on the way through the model, the last line in front."""
+def deviation_figure(places: Sequence[str], by_step: Mapping[int, Sequence[float]], step: int) -> go.Figure:
+    """Deviation (n,) of a token's features at n places on the way through the model, at every saved step.
+
+    The chosen step is in front; of the others the later ones are the darker ones.
+    """
     fig = figure("after", "deviation of the features", height=260)
-    for name, values in lines.items():
-        in_front = name == list(lines)[-1]
+    behind = [each for each in by_step if each != step]
+    for rank, each in enumerate([*behind, step]):
+        in_front = each == step
         fig.add_scatter(
-            x=list(range(len(values))),
-            y=values,
+            x=list(range(len(places))),
+            y=by_step[each],
             text=places,
-            name=name,
-            mode="lines+markers",
+            name=f"step {each:,}" if in_front else "the other saved steps, darker with time",
+            legendgroup=str(in_front),
+            showlegend=in_front or rank == len(behind) - 1,
+            mode="lines+markers" if in_front else "lines",
+            opacity=1 if in_front else 0.25 + 0.75 * (rank + 1) / len(behind),
             line={"color": ACCENT if in_front else COLOURS["before"], "width": 2.5 if in_front else 1.5},
-            hovertemplate="%{text}: %{y:.4f}<extra>" + name + "</extra>",
+            hovertemplate=f"%{{text}}: %{{y:.4f}}<extra>step {each:,}</extra>",
         )
-    shown = [max(value, _LEAST) for values in lines.values() for value in values]
+    shown = [max(value, _LEAST) for values in by_step.values() for value in values]
     fig.update_yaxes(log_axis(min(shown), max(shown)))
     step = -(-len(places) // 9)
     ticks = list(range(0, len(places), step))

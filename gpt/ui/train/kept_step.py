@@ -169,8 +169,6 @@ def _square(look: InnerLook) -> "np.ndarray[Any, Any]":
 
 
 def _deviation(life: Life, look: InnerLook) -> Any:
-    """The chosen step's line before the first one's."""
+    """The chosen step's line before those of all saved steps."""
     places = ["emb."] + [f"{i} {part}" for i in range(len(look.maps)) for part in ("att", "ff")]
-    first = life.look(life.kept_steps[0])
-    lines = {} if first.step == look.step else {f"step {first.step:,}": first.deviation}
-    return figures.deviation_figure(places, lines | {f"step {look.step:,}": look.deviation})
+    return figures.deviation_figure(places, {step: life.look(step).deviation for step in life.kept_steps}, look.step)

@@ -9,17 +9,19 @@ from ..common.page_html import status
 from ..loaded_line import loaded_text
 from ..model_picker import choices
 
+_NO_WEIGHTS = status("The recording holds no weights: the steps of a model that you train here can be opened.")
 
-def open_step(page: Page, trainer: Trainer, step: gr.Radio, is_own: gr.Radio, own: str) -> None:
-    """A button that opens the chosen step, when `is_own` holds `own`: the recording has no weights."""
+
+def open_step(page: Page, trainer: Trainer, step: gr.Radio, source: gr.Radio, own: str) -> None:
+    """A button that opens the chosen step, while `source` holds `own`."""
     assert page.loaded_line is not None
     assert page.models is not None
-    button = gr.Button("Open this step in all tabs", size="sm", elem_id="train-open", elem_classes=["small"])
-    note = gr.HTML(elem_id="train-opened", elem_classes=["flush"])
+    button = gr.Button(
+        "Open this step in all tabs", size="sm", elem_id="train-open", elem_classes=["small"], interactive=False
+    )
+    note = gr.HTML(_NO_WEIGHTS, elem_id="train-opened", elem_classes=["flush"])
 
-    def opened(source: str | None, chosen: str | None) -> Updates:
-        if source != own:
-            raise ValueError("The recording holds no weights: train a model here, then open its steps.")
+    def opened(chosen: str | None) -> Updates:
         name, folder = trainer.copy_of(int(chosen or 0))
         page.library.add(name, folder, "a saved step of a training on this server")
         loaded = page.library.get(name)
@@ -30,7 +32,11 @@ def open_step(page: Page, trainer: Trainer, step: gr.Radio, is_own: gr.Radio, ow
             note: status(f"{name} is your model now: Generate writes with it."),
         }
 
-    def click(source: str | None, chosen: str | None) -> Updates:
-        return with_note(note, lambda: opened(source, chosen))
+    def click(chosen: str | None) -> Updates:
+        return with_note(note, lambda: opened(chosen))
 
-    button.click(click, [is_own, step], [note, page.model, page.loaded_line, page.models], **KEPT_EVENT)
+    def offer(source: str | None) -> Updates:
+        return {button: gr.update(interactive=source == own), note: "" if source == own else _NO_WEIGHTS}
+
+    button.click(click, [step], [note, page.model, page.loaded_line, page.models], **KEPT_EVENT)
+    source.change(offer, [source], [button, note], **KEPT_EVENT)

@@ -1,12 +1,13 @@
 """A training started from the page: its settings, what it would take, and the buttons that start and stop it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from ...engine.fair_share import ASKING
 from ...training.forecast import forecast
 from ...training.life import Life
 from ...training.progress import time_left
@@ -18,6 +19,8 @@ from ..common.page_html import problem, status
 from . import settings
 from .settings import Settings
 
+STARTS = "The trainer starts: Python and torch take some seconds …"
+
 
 @dataclass(frozen=True)
 class OwnTraining:
@@ -26,20 +29,25 @@ class OwnTraining:
     trainer: Trainer
     start: gr.Button
     pause: gr.Button
+    step: gr.Button
     go_on: gr.Button
+    again: gr.Button
     stands: gr.HTML
     changed: Sequence[Listener]
 
     def outputs(self) -> list[Any]:
         """All that `updates` may change."""
-        return [self.start, self.pause, self.go_on, self.stands]
+        return [self.start, self.pause, self.step, self.go_on, self.again, self.stands]
 
     def updates(self, state: State, life: Life | None) -> Updates:
-        """How it stands."""
+        """How it stands, and what the visitor who asks may do."""
+        mine = self.trainer.is_owned_by(ASKING.get().address)
         return {
             self.start: gr.update(interactive=state.kind != RUNNING),
-            self.pause: gr.update(interactive=state.kind == RUNNING),
-            self.go_on: gr.update(interactive=state.can_go_on),
+            self.pause: gr.update(interactive=mine and state.kind == RUNNING),
+            self.step: gr.update(interactive=mine and state.can_go_on),
+            self.go_on: gr.update(interactive=mine and state.can_go_on),
+            self.again: gr.update(interactive=mine and state.kind not in (NOTHING, RUNNING)),
             self.stands: problem(state.said) if state.kind == ENDED else status(_stands(state, life)),
         }
 
@@ -52,42 +60,52 @@ def own_training(page: Page, trainer: Trainer) -> OwnTraining:
         takes = gr.HTML(elem_id="train-forecast", elem_classes=["flush"])
         note = note_area("train-own-note")
         with gr.Row():
-            shape: dict[str, Any] = {"scale": 0, "min_width": 160}
+            shape: dict[str, Any] = {"scale": 0, "min_width": 130}
             start = gr.Button("Start training", variant="primary", elem_id="train-start", **shape)
             pause = gr.Button("Pause", elem_id="train-pause", interactive=False, **shape)
+            step = gr.Button("One step", elem_id="train-one-step", interactive=False, **shape)
             go_on = gr.Button("Go on", elem_id="train-go-on", interactive=False, **shape)
+            again = gr.Button(
+                "Start again from the same weights",
+                elem_id="train-again",
+                interactive=False,
+                **shape | {"min_width": 310},
+            )
         if page.options.public:
             gr.HTML('<p class="hint">One training at a time on this server, a minute at a stretch.</p>')
     stands = gr.HTML(elem_id="train-stands", elem_classes=["flush"])
     _wire_forecast(asked, trainer, local, takes, note)
+    of_strangers = page.options.public
 
     def start_it(pasted: str | None, path: str | None, *values: Any) -> Updates:
         def started() -> Updates:
             text = settings.asked_text(pasted, path, local)
             options = settings.arguments(*values)
             _told(text, options, trainer)  # refuses what cannot be trained, before a process is made
-            trainer.start(text, options)
+            trainer.start(text, options, ASKING.get().address if of_strangers else None)
             return {start: gr.update(interactive=False)}
 
         return with_note(note, started)
 
-    def pause_it() -> Updates:
-        trainer.pause()
-        return {pause: gr.update(interactive=False), stands: status("It ends after this step, and keeps all of it …")}
+    def steering(button: gr.Button, does: Callable[[], None], says: str) -> Listener:
+        """What happens after a button of the training that there is, for the visitor who may press it."""
 
-    def go_on_with_it() -> Updates:
-        def gone_on() -> Updates:
-            trainer.go_on()
-            return {go_on: gr.update(interactive=False)}
+        def done() -> Updates:
+            trainer.check_owner(ASKING.get().address)
+            does()
+            return {button: gr.update(interactive=False), stands: status(says)}
 
-        return with_note(note, gone_on)
+        click = button.click(lambda: with_note(note, done), None, [note, button, stands], **KEPT_EVENT)
+        return click.then
 
-    changed = [
+    changed: list[Listener] = [
         start.click(start_it, asked.all(), [note, start], **KEPT_EVENT).then,
-        pause.click(pause_it, None, [pause, stands], **KEPT_EVENT).then,
-        go_on.click(go_on_with_it, None, [note, go_on], **KEPT_EVENT).then,
+        steering(pause, trainer.pause, "It ends after this step, and keeps all of it …"),
+        steering(step, lambda: trainer.go_on(most_steps=1), STARTS),
+        steering(go_on, trainer.go_on, STARTS),
+        steering(again, trainer.start_again, STARTS),
     ]
-    return OwnTraining(trainer, start, pause, go_on, stands, changed)
+    return OwnTraining(trainer, start, pause, step, go_on, again, stands, changed)
 
 
 def _wire_forecast(asked: Settings, trainer: Trainer, local: bool, takes: gr.HTML, note: gr.HTML) -> None:
@@ -114,12 +132,12 @@ def _stands(state: State, life: Life | None) -> str:
     if state.kind == NOTHING:
         return ""
     if life is None:
-        return "The trainer starts: Python and torch take some seconds …" if state.kind == RUNNING else "Paused."
+        return STARTS if state.kind == RUNNING else "Paused."
     at = f"step {life.steps_done:,} of {life.steps_planned:,}"
     if state.kind == FINISHED:
         return f"Finished: {at}."
     if state.kind == PAUSED:
-        return f"Paused after {at}. Go on takes it up there; Start training begins another one."
+        return f"Paused after {at}. One step and Go on take it up there; Start training begins another one."
     timed = life.latest_seconds
     if not timed:
         return f"Training: {at}."

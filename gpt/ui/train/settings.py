@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
+from ...config import ACTIVATIONS, GPTConfig
 from ...training.forecast import Forecast, flops_per_second
 from ...training.life import Life, recorded_life
 from ...training.optimizers import OPTIMIZERS
 from ...training.options import parser
 from ...training.progress import time_left
 from ...training.stories import PATH as STORIES
+from ...training.suited_sizes import SMALLEST
+from ...training.training_job import UNASKED
 from ..common.number_format import size
 
 N_KEPT = 12
@@ -33,12 +37,23 @@ _NUMBERS = (
     ("drop_rate", "Dropout", "Share left out in a step."),
     ("seed", "Seed", "Weights, order, samples."),
 )
+# The other settings of GPTConfig: a number left empty is None there, a switch is one of the command line's.
+_FURTHER = (
+    ("inner_dim", "Inner width", "Of the feed-forward; empty: 4 × width."),
+    ("norm_eps", "ε of the norms", "Added to each variance; empty: 1e-5."),
+    ("drop_rate_emb", "Dropout, embeddings", "Empty: as Dropout above."),
+    ("drop_rate_attn", "Dropout, attention", "Empty: as Dropout above."),
+    ("drop_rate_shortcut", "Dropout, shortcuts", "Empty: as Dropout above."),
+)
+_SWITCHES = (
+    ("qkv_bias", "Biases of queries, keys and values"),
+    ("tied_head", "Token embedding as output head"),
+    ("scale_by_head_dim", "Scores divided by √head_dim"),
+    ("scale_by_layer", "Scores divided by the block's number"),
+)
 # Values of some fields by the name of a size; the others are left to the trainer.
 PRESETS: dict[str, dict[str, float]] = {
-    "Seconds": {
-        **{"emb_dim": 64, "n_layers": 3, "n_heads": 4, "context_length": 64},
-        **{"batch_size": 16, "steps": 600},
-    },
+    "A minute": SMALLEST,
     _SUITED: {},
     "An evening": {
         **{"emb_dim": 256, "n_layers": 8, "n_heads": 4, "context_length": 256},
@@ -56,10 +71,11 @@ class Settings:
     preset: gr.Radio
     optimizer: gr.Radio
     numbers: dict[str, gr.Number]
+    further: dict[str, Component]  # by the setting of GPTConfig
 
     def all(self) -> list[Any]:
-        """What `asked_text` and `arguments` take, in this order: text, path, optimizer, numbers."""
-        return [self.pasted, self.path, self.optimizer, *self.numbers.values()]
+        """What `asked_text` and `arguments` take, in this order: text, path, optimizer, numbers, further settings."""
+        return [self.pasted, self.path, self.optimizer, *self.numbers.values(), *self.further.values()]
 
     def filled(self, preset: str | None) -> dict[Any, Any]:
         """New values of the numbers: those of a preset, and none for the others."""
@@ -97,7 +113,7 @@ def settings(local_files: bool) -> Settings:
         for name, label, info in _NUMBERS:
             value = 123 if name == "seed" else PRESETS[first].get(name, 0)
             whole: dict[str, Any] = {} if name in ("rate", "drop_rate") else {"precision": 0}
-            elem_id = f"train-{name.replace('_', '-')}"
+            elem_id = f"train-{_flagged(name)}"
             numbers[name] = gr.Number(value, label=label, info=info, minimum=0, min_width=130, elem_id=elem_id, **whole)
     optimizer = gr.Radio(
         list(OPTIMIZERS),
@@ -107,7 +123,35 @@ def settings(local_files: bool) -> Settings:
         elem_id="train-optimizer",
         elem_classes=["chips"],
     )
-    return Settings(pasted, path, preset, optimizer, numbers)
+    return Settings(pasted, path, preset, optimizer, numbers, _further())
+
+
+def _further() -> dict[str, Component]:
+    """The settings that a first model leaves as they are, folded."""
+    given = GPTConfig(**UNASKED)
+    made: dict[str, Component] = {}
+    with gr.Accordion("Further settings of the model", open=False, elem_id="train-further"):
+        with gr.Row(elem_classes=["train-numbers"]):
+            for name, label, info in _FURTHER:
+                made[name] = gr.Textbox(label=label, info=info, min_width=170, elem_id=f"train-{_flagged(name)}")
+            made["activation"] = gr.Dropdown(
+                list(ACTIVATIONS),
+                value=given.activation,
+                label="Activation",
+                info="Between the feed-forward's layers.",
+                min_width=170,
+                elem_id="train-activation",
+            )
+        with gr.Row():
+            for name, label in _SWITCHES:
+                made[name] = gr.Checkbox(
+                    getattr(given, name), label=label, min_width=270, elem_id=f"train-{_flagged(name)}"
+                )
+    return made
+
+
+def _flagged(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def asked_text(pasted: str | None, path: str | None, local_files: bool) -> Path | str:
@@ -130,14 +174,34 @@ def asked_text(pasted: str | None, path: str | None, local_files: bool) -> Path 
     return found
 
 
-def arguments(optimizer: str | None, *values: float | None) -> list[str]:
-    """The options of the command line for the optimizer and the numbers in their order."""
+def arguments(optimizer: str | None, *values: Any) -> list[str]:
+    """The options of the command line for the optimizer, the numbers and the further settings in their order.
+
+    Raises ValueError for a text that is no number.
+    """
     found = ["--keep-steps", str(N_KEPT), "--optimizer", optimizer or OPTIMIZERS[0]]
-    for (name, _, _), value in zip(_NUMBERS, values, strict=True):
+    further = values[len(_NUMBERS) :]
+    for (name, _, _), value in zip(_NUMBERS, values[: len(_NUMBERS)], strict=True):
         if value or (name == "seed" and value is not None):
-            flag = "--dropout" if name == "drop_rate" else f"--{name.replace('_', '-')}"
-            found += [flag, str(value)]
+            found += [f"--{_flagged(name)}", str(value)]
+    texts, (activation, *switches) = further[: len(_FURTHER)], further[len(_FURTHER) :]
+    for (name, label, _), text in zip(_FURTHER, texts, strict=True):
+        if (text or "").strip():
+            found += [f"--{_flagged(name)}", _number(label, text.strip(), whole=name == "inner_dim")]
+    found += ["--activation", activation or GPTConfig().activation]
+    for (name, _), is_on in zip(_SWITCHES, switches, strict=True):
+        found.append(f"--{_flagged(name)}" if is_on else f"--no-{_flagged(name)}")
     return found
+
+
+def _number(label: str, text: str, whole: bool) -> str:
+    """A text that the command line takes for a number, as it is. Raises ValueError for another."""
+    try:
+        int(text) if whole else float(text)
+    except ValueError:
+        kind = "a whole number" if whole else "a number"
+        raise ValueError(f"{label} is “{text}”: write {kind}, or leave it empty.") from None
+    return text
 
 
 @contextmanager

@@ -2,19 +2,24 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import gradio as gr
 import pytest
 
+from gpt.config import GPTConfig
 from gpt.library import Library
 from gpt.training.life import recorded_life
+from gpt.training.options import model_fields, parser
+from gpt.training.suited_sizes import SMALLEST
 from gpt.ui.host.options import LAPTOP
 from gpt.ui.page import build_page
 from gpt.ui.train import settings
 from gpt.ui.train.tab import OWN, RECORDED
 from tests.ui.visitor import Visitor
 
+# The further settings as they are when nobody has touched them.
+FURTHER = ["", "", "", "", "", "gelu_tanh", True, True, True, False]
 TEXT = "A fox ran over the hill and looked for the red ball. " * 60
 
 
@@ -58,19 +63,19 @@ def test_a_training_is_started_and_its_curves_come_to_the_page(trained):
 
 
 def test_the_recorded_one_is_still_there(trained):
-    trained.put(train_source=RECORDED, train_step="600")
+    trained.put(train_source=RECORDED, train_step=str(recorded_life().steps_done))
     trained.fire("train-source", "input")
     assert "stories.txt" in trained.shown("train-said")[-1]
     trained.put(train_source=OWN)
 
 
 def test_before_the_start_it_is_said_what_it_takes(trained):
-    trained.put(train_text="", train_preset="Seconds")
+    trained.put(train_text="", train_preset="A minute")
     trained.fire("train-preset", "input")
     told, recorded = trained.shown("train-forecast")[-1], recorded_life().about
     assert f"{recorded['tokens']:,} tokens to learn, {recorded['distinct_tokens']:,} different ones" in told
     assert f"{recorded['parameters']:,} parameters" in told
-    assert "600 steps of 1,024 tokens" in told
+    assert f"{SMALLEST['steps']:,} steps of 1,024 tokens" in told
 
 
 @pytest.mark.parametrize(
@@ -98,8 +103,37 @@ def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, valu
 
 
 def test_a_number_of_0_is_left_to_the_trainer():
-    found = settings.arguments("adamw", 32, 0, 0, 0, 0, 0, 0.004, 0, 0)
-    assert found == ["--keep-steps", "12", "--optimizer", "adamw", "--emb-dim", "32", "--rate", "0.004", "--seed", "0"]
+    found = settings.arguments("adamw", 32, 0, 0, 0, 0, 0, 0.004, 0, 0, *FURTHER)
+    given = ["--keep-steps", "12", "--optimizer", "adamw", "--emb-dim", "32", "--rate", "0.004", "--seed", "0"]
+    assert found[: len(given)] == given
+    asked = parser().parse_args(["a text", "--out", "a folder", *found])
+    for field in fields(GPTConfig):
+        if field.name not in ("vocab_size", "emb_dim", "activation") and field.type is not bool:
+            assert getattr(asked, field.name) is None, field.name
+
+
+def test_every_setting_of_the_model_can_be_chosen():
+    further = ["99", "0.001", "0", "0.3", "", "relu", True, True, False, True]
+    asked = parser().parse_args(["t", "--out", "f", *settings.arguments("muon", *[0] * 9, *further)])
+    chosen = {name: value for name in model_fields() if (value := getattr(asked, name)) is not None}
+    assert chosen == {
+        "inner_dim": 99,
+        "norm_eps": 0.001,
+        "drop_rate_emb": 0.0,
+        "drop_rate_attn": 0.3,
+        "activation": "relu",
+        "qkv_bias": True,
+        "tied_head": True,
+        "scale_by_head_dim": False,
+        "scale_by_layer": True,
+    }
+    on_the_page = {name for name, *_ in (*settings._NUMBERS, *settings._FURTHER, *settings._SWITCHES)} | {"activation"}
+    assert set(model_fields()) <= on_the_page
+
+
+def test_a_further_setting_that_is_no_number_is_one_sentence():
+    with pytest.raises(ValueError, match="Inner width is “wide”: write a whole number, or leave it empty"):
+        settings.arguments("muon", *[0] * 9, "wide", *FURTHER[1:])
 
 
 def test_a_file_is_read_where_the_server_is_the_visitors_own(tmp_path):
@@ -141,5 +175,9 @@ def test_a_saved_step_becomes_a_model_of_the_picker(trained, uneven_library):
 
 def test_the_recording_has_no_weights_to_open(trained):
     trained.put(train_source=RECORDED)
-    trained.fire("train-open")
+    trained.fire("train-source", "change")
     assert "The recording holds no weights" in trained.shown("train-opened")[-1]
+    assert trained.component("train-open").interactive is False
+    trained.put(train_source=OWN)
+    trained.fire("train-source", "change")
+    assert trained.shown("train-opened")[-1] == ""

@@ -53,8 +53,10 @@ def test_a_saved_step_shows_its_candidates_its_deviation_its_maps_and_its_scores
     table = arrived.shown("train-candidates")[-1]
     assert all(candidate.token in table for candidate in look.candidates)
     lines = figure_of(arrived, "train-deviation")["data"]
-    assert [line["name"] for line in lines] == ["step 0", f"step {step}"]
-    assert lines[1]["y"] == list(look.deviation)
+    assert len(lines) == len(life.kept_steps)
+    assert lines[0]["y"] == pytest.approx(life.look(0).deviation)
+    assert lines[-1]["name"] == f"step {step}"
+    assert lines[-1]["y"] == list(look.deviation)
     n_heads = len(look.maps[0])
     value = arrived.shown("train-maps")[-1]
     assert (value["blocks"], value["heads"], value["selected"]) == (len(look.maps), n_heads, 5)
