@@ -13,6 +13,7 @@ from .calculator import tab as calculator
 from .common.drawing import MODEL_EVENT, Updates
 from .common.hints import words_list
 from .common.page_context import Page, Tab
+from .common.saved_pictures import saved_pictures
 from .common.scrolling import reachable_scrolling
 from .generate import tab as generate
 from .generate.again import banner, run_again_with_another_model
@@ -67,6 +68,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
                     tab.build(page)
         words_list()
         reachable_scrolling()
+        saved_pictures()
         for opening in page.openings:
             opening.drawing.draw_on(items[opening.tab].select)
         _select_tokens(page, tabs)

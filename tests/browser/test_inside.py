@@ -81,8 +81,8 @@ def test_the_lens_shows_blocks_and_on_demand_their_halves(tab):
     expect(page.locator("#inside-figure .plotly")).to_be_visible()
     with page.expect_download() as download:
         page.locator("#inside-csv").click()
-    assert download.value.suggested_filename == "logit-lens.csv"
-    table = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    assert download.value.suggested_filename.startswith("inside-logit-lens_")
+    table = list(csv.DictReader(Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()))
     assert {row["rank of the final answer"] for row in table if row["after"] == "block 2 feed-forward"} == {"1"}
 
 

@@ -78,9 +78,10 @@ def test_the_numbers_are_saved_as_csv(tab):
     expect(page.locator("#norm-said")).to_contain_text("residual stream")
     with page.expect_download() as download:
         page.locator("#norm-csv").click()
-    assert download.value.suggested_filename == "layernorm-through-the-depth.csv"
-    rows = list(csv.reader(Path(download.value.path()).read_text().splitlines()))
-    assert len(rows) == 1 + 2 * 3 + 1 and len(rows[0]) == 1 + 12
+    assert download.value.suggested_filename.startswith("layernorm-through-the-depth_")
+    rows = list(csv.reader(Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()))
+    numbers = rows[0][rows[0].index("entering") + 1 :]
+    assert len(rows) == 1 + 2 * 3 + 1 and len(numbers) == 12
 
 
 def test_the_chapters_example_answers_to_its_controls(tab):

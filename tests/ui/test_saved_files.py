@@ -1,11 +1,11 @@
 """Every file that the page saves holds, number by number, the arrays of the run it is about."""
 
-import csv
 import io
 import json
 from dataclasses import asdict, astuple
 
 import gradio as gr
+import pandas
 import pytest
 import torch
 from torch.nn import functional as F
@@ -28,6 +28,7 @@ BUTTONS = {
     "save-step", "save-run", "norm-csv", "example-csv", "inside-csv", "calc-csv", "calc-json",
     "save-gelu", "save-neurons", "save-gradients", "save-shapes",
     "map-svg", "account-csv", "heads-csv", "tokens-csv", "off-csv", "swap-csv",
+    "save-tokens", "save-placeholder", "save-turn", "save-chapter-gradients", "inside-maps-csv",
     "train-csv",  # in ui/train/test_tab.py
 }  # fmt: skip
 TOKEN, BLOCK = 5, 2  # what is looked at in all of these: neither the first nor in the middle
@@ -47,11 +48,24 @@ def opened(uneven_model, ids):
     return trace(uneven_model, ids)
 
 
-def table(file: dict[str, str], name: str) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a saved CSV file of this name."""
-    assert (file["name"], file["type"]) == (name, "text/csv")
-    header, *rows = csv.reader(io.StringIO(file["text"], newline=""))
-    return header, rows
+def table(file: dict[str, str], what: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a saved CSV file, without the columns that say what the numbers are of."""
+    read = whole_table(file, what)
+    own = [name for name in read.columns if not is_context(name)]
+    return own, read[own].to_numpy().tolist()
+
+
+def whole_table(file: dict[str, str], what: str) -> pandas.DataFrame:
+    """A saved CSV file as pandas reads it, each cell as text."""
+    assert file["type"] == "text/csv"
+    assert file["name"].removesuffix(".csv").split("_")[0] == what
+    read = pandas.read_csv(io.BytesIO(file["text"].encode()), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    assert read.columns.is_unique
+    return read
+
+
+def is_context(column: str) -> bool:
+    return column in ("model", "prompt") or column.startswith("selected ")
 
 
 def numbers(rows: list[list[str]]) -> torch.Tensor:
@@ -76,12 +90,24 @@ def test_every_button_that_saves_has_its_claim(visitor):
     assert {block.elem_id for block in blocks if "save" in (block.elem_classes or [])} == BUTTONS
 
 
+def test_every_row_says_of_which_model_prompt_and_selection_it_is(visitor, ids):
+    visitor.put(norm_view="Per token", norm_block=BLOCK, norm_name="norm2")
+    read = whole_table(visitor.saved("norm-csv"), "layernorm-per-token")
+    assert set(read["model"]) == {visitor.run.model_name}
+    assert set(read["prompt"]) == {"Every effort moves you"}
+    assert set(read["selected block"]) == {str(BLOCK)}
+    assert set(read["selected norm"]) == {"norm2"}
+    assert set(read["selected token number"]) == {str(TOKEN + 1)}
+    assert set(read["selected token"]) == set(visible(ids[TOKEN : TOKEN + 1]))
+    assert set(read["selected token id"]) == {str(ids[TOKEN])}
+
+
 # Probabilities
 
 
 def test_the_step_has_every_column_of_the_table_and_all_other_tokens_in_the_last_row(visitor, uneven_model, ids):
     visitor.put(T=0.8, k=12, p=0.95, rows=9)
-    header, rows = table(visitor.saved("save-step"), f"step-{TOKEN + 1}.csv")
+    header, rows = table(visitor.saved("save-step"), "probabilities-candidates")
     assert header == [
         "rank", "token_id", "token", "logit", "probability", "sampling_probability", "filter", "note",
     ]  # fmt: skip
@@ -90,7 +116,7 @@ def test_the_step_has_every_column_of_the_table_and_all_other_tokens_in_the_last
     *tokens, others = rows
     assert [row[0] for row in tokens] == [str(row.rank) for row in expected.tokens]
     assert [row[1] for row in tokens] == [str(row.token_id) for row in expected.tokens]
-    assert [row[2] for row in tokens] == [TOKENIZER.decode([row.token_id]) for row in expected.tokens]
+    assert [row[2] for row in tokens] == visible(row.token_id for row in expected.tokens)
     figures = [[row.logit, row.probability, row.sampling_probability] for row in expected.tokens]
     same(columns(tokens, 3, 6), torch.tensor(figures))
     assert [row[6] for row in tokens] == ["kept" if row.kept else f"cut by {row.cut_by}" for row in expected.tokens]
@@ -111,12 +137,23 @@ def test_the_run_has_the_settings_it_was_made_with_and_a_perplexity_of_its_promp
     assert len(saved["prompt_tokens"]) == 4
 
 
+def test_the_tokens_of_the_run_have_their_probability_and_the_first_has_none(visitor, uneven_model, ids):
+    header, rows = table(visitor.saved("save-tokens"), "tokens-of-the-run")
+    assert header[:4] == ["token number", "token id", "token", "where"]
+    assert columns(rows, 1, 3) == [[str(token_id), text] for token_id, text in zip(ids, visible(ids), strict=True)]
+    assert [row[3] for row in rows] == ["prompt"] * 4 + ["new"] * (len(ids) - 4)
+    assert rows[0][4:] == [""] * 4
+    logprobs = uneven_model(torch.tensor([ids]))[0].log_softmax(-1)
+    expected = torch.tensor([logprobs[i, token_id] for i, token_id in enumerate(ids[1:])])
+    same(columns(rows[1:], 5, 6), expected[:, None])
+
+
 # LayerNorm
 
 
 def norm_file(visitor, view: str, norm: str = "norm2") -> tuple[list[str], list[list[str]]]:
     visitor.put(norm_view=view, norm_block=BLOCK, norm_name=norm)
-    return table(visitor.saved("norm-csv"), f"layernorm-{view.lower().replace(' ', '-')}.csv")
+    return table(visitor.saved("norm-csv"), f"layernorm-{view.lower().replace(' ', '-')}")
 
 
 def stages(norm) -> list[torch.Tensor]:
@@ -187,11 +224,11 @@ def test_without_norms_sets_the_opened_token_of_both_networks_side_by_side(visit
 @pytest.mark.parametrize("variance", [BIASED, UNBIASED])
 def test_the_example_is_the_chapters_rows_and_their_figures_before_and_after(visitor, which, variance):
     visitor.put(example_rows=which, example_variance=variance, example_eps=-2)
-    header, rows = table(visitor.saved("example-csv"), "layernorm-example.csv")
+    header, rows = table(visitor.saved("example-csv"), "layernorm-2-5-example")
     inputs, outputs = chapter_example()
     x = inputs if which == INPUTS else outputs
     features = [str(i) for i in range(1, x.shape[1] + 1)]
-    assert header == ["", *features, "mean", "biased var.", "unbiased var."]
+    assert header == ["row", *features, "mean", "biased var.", "unbiased var."]
     stages = ("before", "normalized", "without eps")
     assert [row[0] for row in rows] == [f"{name}, example {i}" for name in stages for i in (1, 2)]
     spread = x.var(1, keepdim=True, correction=int(variance == UNBIASED))
@@ -206,7 +243,7 @@ def test_the_example_is_the_chapters_rows_and_their_figures_before_and_after(vis
 
 def inside_file(visitor, view: str) -> tuple[list[str], list[list[str]]]:
     visitor.put(inside_view=view)
-    return table(visitor.saved("inside-csv"), f"{view.lower().replace(' ', '-')}.csv")
+    return table(visitor.saved("inside-csv"), f"inside-{view.lower().replace(' ', '-')}")
 
 
 def test_attention_is_the_chosen_heads_weights(visitor, opened, ids):
@@ -215,6 +252,13 @@ def test_attention_is_the_chosen_heads_weights(visitor, opened, ids):
     assert header == ["token number", "looking token", *(f"{i} {text}" for i, text in enumerate(visible(ids), 1))]
     assert columns(rows, 0, 2) == [[str(i), text] for i, text in enumerate(visible(ids), 1)]
     same(columns(rows, 2), opened.blocks[BLOCK].attention[1])
+
+
+def test_all_heads_are_what_the_selected_token_looks_at_in_each(visitor, opened, ids):
+    header, rows = table(visitor.saved("inside-maps-csv"), "inside-all-heads")
+    assert header == ["block", "head", *(f"{i} {text}" for i, text in enumerate(visible(ids), 1))]
+    assert columns(rows, 0, 2) == [[str(block), str(head)] for block in range(3) for head in range(2)]
+    same(columns(rows, 2), torch.cat([block.attention[:, TOKEN] for block in opened.blocks]))
 
 
 def test_the_residual_stream_is_its_length_and_that_of_the_step_to_it(visitor, opened, ids):
@@ -265,7 +309,7 @@ def test_the_lens_is_the_final_norm_and_the_head_at_every_depth(visitor, opened,
 
 def test_the_curves_are_gelu_and_relu_and_their_derivatives(visitor):
     visitor.put(reach=2.5)
-    header, rows = table(visitor.saved("save-gelu"), "activations.csv")
+    header, rows = table(visitor.saved("save-gelu"), "building-blocks-gelu-relu-and-their-derivatives")
     functions = {
         "relu": F.relu,
         "gelu_exact": F.gelu,
@@ -280,7 +324,7 @@ def test_the_curves_are_gelu_and_relu_and_their_derivatives(visitor):
 
 def test_the_neurons_are_what_gelu_reads_and_leaves_for_the_opened_token(visitor, opened, uneven_model):
     visitor.put(feed_forward_block=BLOCK)
-    header, rows = table(visitor.saved("save-neurons"), "neurons.csv")
+    header, rows = table(visitor.saved("save-neurons"), "building-blocks-feed-forward")
     assert header == ["neuron", "preactivation", "activation"]
     assert [row[0] for row in rows] == [str(i) for i in range(4 * 24)]
     read = uneven_model.trf_blocks[BLOCK].ff.layers[0](opened.blocks[BLOCK].norm2.after[TOKEN])
@@ -288,11 +332,41 @@ def test_the_neurons_are_what_gelu_reads_and_leaves_for_the_opened_token(visitor
 
 
 def test_the_gradients_are_those_of_every_block_with_and_without_shortcuts(visitor, uneven_model, ids):
-    header, rows = table(visitor.saved("save-gradients"), "block-gradients.csv")
+    header, rows = table(visitor.saved("save-gradients"), "building-blocks-gradients-of-the-model")
     assert header == ["block", "norm_with", "norm_without"]
     assert [row[0] for row in rows] == ["0", "1", "2"]
     expected = [gradients.norms for gradients in block_gradients(uneven_model, ids[:4])]
     same(columns(rows, 1), torch.tensor(expected).T)
+
+
+def test_the_chapters_gradients_are_those_it_prints(visitor):
+    header, rows = table(visitor.saved("save-chapter-gradients"), "building-blocks-gradients-of-the-chapter-s-netwo")
+    assert header == ["layer", "mean_with", "mean_without"]
+    # As section 4.4 prints the first layer and the last, with shortcuts and without.
+    same(columns(rows, 0)[::4], torch.tensor([[1, 0.22169792, 0.00020173], [5, 1.32585418, 0.00504964]]))
+
+
+def test_the_placeholder_table_has_the_tokens_of_every_network(visitor, uneven_model, ids):
+    header, rows = table(visitor.saved("save-placeholder"), "building-blocks-placeholder")
+    assert header[0] == "network" and header[-2:] == ["agreement", "divergence in bits"]
+    whole = [row for row in rows if row[1:5] == ["1"] * 4]
+    likeliest = uneven_model(torch.tensor([ids[:4]]))[0, -1].softmax(-1).topk(3)
+    assert [int(row[6]) for row in whole] == likeliest.indices.tolist()
+    same(columns(whole, 8, 9), likeliest.values[:, None])
+    same(columns(whole, 9), torch.tensor([[1.0, 0.0]] * 3))
+
+
+@pytest.mark.usefixtures("ids")
+def test_a_turn_of_the_loop_is_the_likeliest_tokens_after_its_text(visitor, uneven_model):
+    visitor.fire("start-over")
+    visitor.fire("next-turn")
+    read = TOKENIZER.encode("Every effort moves you")
+    read.append(int(uneven_model(torch.tensor([read]))[0, -1].argmax()))
+    header, rows = table(visitor.saved("save-turn"), "building-blocks-text-loop")
+    assert header == ["rank", "token id", "token", "logit", "probability"]
+    logits = uneven_model(torch.tensor([read]))[0, -1]
+    assert [int(row[1]) for row in rows] == logits.topk(5).indices.tolist()
+    same(columns(rows, 3), torch.stack([logits.topk(5).values, logits.softmax(-1).topk(5).values], 1))
 
 
 @pytest.mark.parametrize("text", ["The chapter's two sentences", "The prompt"])
@@ -301,7 +375,7 @@ def test_the_shapes_are_those_of_the_chosen_text(visitor, uneven_model, ids, tex
     batch = [TOKENIZER.encode("Every effort moves you"), TOKENIZER.encode("Every day holds a")]
     expected = tensor_shapes(uneven_model, torch.tensor(batch if "two" in text else [ids[:4]]))
     file = visitor.saved("save-shapes")
-    assert file["name"] == "shapes.json"
+    assert file["name"].startswith("building-blocks-tensor-shapes_")
     assert json.loads(file["text"]) == json.loads(json.dumps([asdict(shape) for shape in expected]))
 
 
@@ -321,7 +395,7 @@ def calculator(visitor):
 
 
 def test_the_sums_are_all_formulas_of_the_settings_in_the_fields(calculator):
-    header, rows = table(calculator.saved("calc-csv"), "calculation.csv")
+    header, rows = table(calculator.saved("calc-csv"), "calculator-calculation")
     memory, flops = memory_of(CONFIG, WORKLOAD), count_flops(CONFIG, 3, 64, "selective")
     sections = {
         "parameters": count_parameters(CONFIG).formulas,
@@ -350,7 +424,7 @@ def test_the_calculation_has_every_setting_and_every_figure(calculator):
     assert saved["parameters"] == figures(counts)
     assert saved["memory_bytes"] == figures(memory) | {"resident": resident_peak(CONFIG, WORKLOAD).value}
     assert saved["flops"] == figures(flops)
-    _, rows = table(calculator.saved("calc-csv"), "calculation.csv")
+    _, rows = table(calculator.saved("calc-csv"), "calculator-calculation")
     assert [list(map(str, formula.values())) for formula in saved["formulas"]] == rows
 
 
@@ -363,7 +437,7 @@ def figures(result: object) -> dict:
 
 
 def test_an_account_is_every_part_of_the_logit(visitor, uneven_model, ids):
-    header, rows = table(visitor.saved("account-csv"), "account-of-a-logit.csv")
+    header, rows = table(visitor.saved("account-csv"), "account-of-a-logit")
     assert header == ["component", "block", "head", "adds"]
     scores = uneven_model(torch.tensor([ids[:TOKEN]]))[0, -1]
     rival = next(each for each in scores.argsort(descending=True).tolist() if each != ids[TOKEN])
@@ -377,7 +451,7 @@ def test_an_account_is_every_part_of_the_logit(visitor, uneven_model, ids):
 
 @pytest.mark.usefixtures("ids")
 def test_heads_by_what_they_do_are_their_scores(visitor, uneven_model):
-    header, rows = table(visitor.saved("heads-csv"), "heads-by-what-they-do.csv")
+    header, rows = table(visitor.saved("heads-csv"), "inside-heads-by-what-they-do")
     scores = head_scores(uneven_model, seed=123)
     assert header[:2] == ["block", "head"]
     assert set(header[2:]) == {"previous", "first", "same", "duplicate", "induction", "entropy", "distance"}
@@ -387,7 +461,7 @@ def test_heads_by_what_they_do_are_their_scores(visitor, uneven_model):
 
 
 def test_tokens_that_mattered_are_the_tokens_before_the_selected_one(visitor, ids):
-    header, rows = table(visitor.saved("tokens-csv"), "which-tokens-mattered.csv")
+    header, rows = table(visitor.saved("tokens-csv"), "inside-which-tokens-mattered")
     assert header[:3] == ["token number", "token id", "token"]
     assert [int(row[1]) for row in rows] == list(ids[:TOKEN])
     assert sum(float(row[5]) for row in rows) == pytest.approx(1, abs=1e-4)  # attention from the last one
@@ -401,7 +475,7 @@ def test_heads_switched_off_are_saved_once_they_were_computed(visitor):
 
 @pytest.mark.usefixtures("ids")
 def test_swapped_states_have_every_block_and_token(visitor, uneven_model):
-    header, rows = table(visitor.saved("swap-csv"), "swapped-states.csv")
+    header, rows = table(visitor.saved("swap-csv"), "inside-swap-a-state")
     assert header == ["entering block", "token number", "token", "share that comes back", "estimate"]
     n_blocks = uneven_model.config.n_layers
     assert sorted({int(row[0]) for row in rows}) == list(range(n_blocks))

@@ -12,6 +12,7 @@ from ...attribution.neurons import neuron
 from ...runs import Run
 from ...sampling import likeliest
 from ...tokenizer import tokenizer_of
+from ..common.about import About, about_traced
 from ..common.colours import COLOURS
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
@@ -70,6 +71,13 @@ class _Asked:
     found: Account
     choices: list[tuple[str, str]]  # of rivals
 
+    @property
+    def about(self) -> About:
+        """What the account is of."""
+        rival = _MEAN_NAME if self.found.rival_id is None else f"“{self.visible(self.found.rival_id)}”"
+        difference = f"“{self.visible(self.found.token_id)}” rather than {rival}"
+        return about_traced("Account of a logit", self.traced).at(difference=difference)
+
     def visible(self, token_id: int) -> str:
         return tokenizer_of(self.traced.model).visible(token_id)
 
@@ -87,9 +95,10 @@ def build(page: Page, selection: gr.State, seen: Sequence[Any]) -> None:
         return {made.part: int(event.index), made.number: None}
 
     def file(_: Run, rival: str | None, *values: Any) -> File:
-        found = _asked(page, Seen(*values), rival).found
+        asked = _asked(page, Seen(*values), rival)
+        found = asked.found
         rows = [[part.component, part.block, part.head, part.value] for part in found.parts]
-        return csv_file("account-of-a-logit", ["component", "block", "head", "adds"], rows)
+        return csv_file(asked.about, ["component", "block", "head", "adds"], rows)
 
     opened = made.accordion.expand(lambda: True, None, [made.is_open], api_visibility="private")
     made.accordion.collapse(lambda: False, None, [made.is_open], api_visibility="private")
@@ -166,7 +175,7 @@ def _drawn(made: _Components, asked: _Asked, part: int | None, number: int | Non
     return {
         made.rival: gr.update(choices=asked.choices, value=rival),
         made.said: status(words.said(found, asked.visible, whose)),
-        made.figure: plot(waterfall(words.rises(found))),
+        made.figure: plot(waterfall(words.rises(found)), asked.about),
         made.parts: words.parts_html(found, index),
     } | _detail(made, asked, found.parts[index], number)
 
@@ -190,12 +199,13 @@ def _head_detail(made: _Components, asked: _Asked, block: int, head: int) -> Upd
     traced = asked.traced
     weights = traced.trace.blocks[block].attention[head]
     figure = attention_map(traced.labels_read, traced.numbers_read[0], weights.numpy(), traced.token)
+    about = about_traced("Attention of a head", traced, "Framed: the token that made this prediction.")
     said = f"Head {block}.{head}: what it looks at. The framed row is the token that made this prediction."
     return {
         made.detail: status(said),
         made.neuron_area: gr.update(visible=False),
         made.card: "",
-        made.detail_figure: plot(figure),
+        made.detail_figure: plot(figure, about.at(block=block, head=head)),
     }
 
 
@@ -206,6 +216,7 @@ def _feed_forward_detail(made: _Components, asked: _Asked, block: int, number: i
         number = int(found.values.abs().argmax())
     card = neuron(traced.model, traced.trace, block, number)
     figure = bars(traced.labels, card.activations.tolist(), "how strongly it fires", COLOURS["feed-forward"])
+    about = about_traced("Activations of a neuron", traced)
     said = (
         f"The feed-forward of block {block} has {len(found.values):,} neurons. Each adds a direction of its own to the "
         "stream, as strongly as it fires."
@@ -215,7 +226,7 @@ def _feed_forward_detail(made: _Components, asked: _Asked, block: int, number: i
         made.neuron_area: gr.update(visible=True),
         made.neurons: words.neurons_html(found, number),
         made.card: words.neuron_text(number, card, asked.visible),
-        made.detail_figure: plot(figure),
+        made.detail_figure: plot(figure, about.at(block=block, neuron=number)),
     }
 
 

@@ -13,6 +13,7 @@ from ...library import Library
 from ...runs import Run
 from ...tokenizer import tokenizer_of
 from ...tracing import trace
+from ..common.about import About
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import Updates, chosen_into
@@ -81,14 +82,12 @@ def build(page: Page, _: gr.HTML) -> Panel:
     inputs = [made.measure, made.least, made.seed, made.head]
 
     def draw(run: Run, _: int | None, name: str, least: float, seed: float | None, head: int | None) -> Updates:
-        scores = scores_of(page.library, run.model_name, _seed(seed))
-        return _drawn(made, page.library, run.model_name, scores, name, least / 100, head)
+        return _drawn(made, page.library, run.model_name, _seed(seed), name, least / 100, head)
 
     def file(run: Run, seed: float | None) -> File:
         scores = scores_of(page.library, run.model_name, _seed(seed))
-        return csv_file(
-            "heads-by-what-they-do", ["block", "head", *(m.field for m in MEASURES.values())], _rows(scores)
-        )
+        about = _about("heads by what they do", run.model_name, _seed(seed))
+        return csv_file(about, ["block", "head", *(m.field for m in MEASURES.values())], _rows(scores))
 
     with made.save:
         page.save_button("Save these numbers as CSV", "heads-csv", file, [made.seed])
@@ -150,10 +149,15 @@ def _attention(library: Library, model_name: str, ids: tuple[int, ...]) -> Tenso
     return torch.stack([block.attention for block in trace(library.get(model_name).model, ids).blocks])
 
 
+def _about(what: str, model_name: str, seed: int) -> About:
+    return About(f"Inside: {what}", model_name, places={"seed": seed})
+
+
 def _drawn(
-    made: _Components, library: Library, model_name: str, scores: HeadScores, name: str, least: float, head: int | None
+    made: _Components, library: Library, model_name: str, seed: int, name: str, least: float, head: int | None
 ) -> Updates:
     model, measure = library.get(model_name).model, MEASURES[name]
+    scores = scores_of(library, model_name, seed)
     values: Tensor = getattr(scores, measure.field)
     if head is None or head >= values.numel():
         head = int(values.argmax())
@@ -166,13 +170,18 @@ def _drawn(
         made.field: _field(values, measure, name, least, head),
         made.legend: probability_legend(name.lower(), "0", _value(float(values.max()), measure)),
         made.said: status(_said(scores, values, measure, name)),
-        made.losses: plot(copies(labels[:n], losses[: n - 1], losses[n:])),
+        made.losses: plot(
+            copies(labels[:n], losses[: n - 1], losses[n:]), _about("loss of both copies", model_name, seed)
+        ),
         made.ranking: _ranking(scores, values, least),
         made.map_said: status(
             f"Head {block}.{number} on the first sequence; the framed row, token {n + 1}, begins the second copy. "
             "Attention to what followed the same token before is a line beside the diagonal of the copy."
         ),
-        made.map: plot(attention_map(labels, 1, _attention(library, model_name, ids)[block, number].numpy(), n)),
+        made.map: plot(
+            attention_map(labels, 1, _attention(library, model_name, ids)[block, number].numpy(), n),
+            _about("attention on repeated tokens", model_name, seed).at(block=block, head=number),
+        ),
     }
 
 

@@ -16,6 +16,7 @@ from ...library import Library
 from ...runs import Run
 from ...tokenizer import tokenizer_of
 from ...tracing import WINDOW
+from ..common.about import About
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import MODEL_EVENT, Listener, Updates
@@ -99,20 +100,20 @@ def build(page: Page, _: gr.HTML) -> Panel:
         read = _read(page.library, question)
         rows = _rows.in_a_moment(question, _steps(read), len(read.traced_from.blocks))
         missing = len(rows) < len(read.traced_from.blocks)
-        return _drawn(made, run.model_name, read, rows) | {made.measure: gr.update(interactive=missing)}
+        return _drawn(made, question, read, rows) | {made.measure: gr.update(interactive=missing)}
 
     def measured(run: Run, *pair: str) -> Iterator[Updates]:
         question = _question(run, pair)
         read = _read(page.library, question)
         for rows in _rows.more(question, _steps(read)):
-            yield _drawn(made, run.model_name, read, rows)
+            yield _drawn(made, question, read, rows)
 
     def take(name: str) -> Updates:
         pair = PAIRS[name]
         return dict(zip(made.prompts, (pair.taken_from, pair.put_into, pair.token, pair.rival), strict=True))
 
     def file(run: Run, *pair: str) -> File:
-        return csv_file("swapped-states", *_numbers(page.library, _question(run, pair)))
+        return csv_file(_about(run.model_name, pair), *_numbers(page.library, _question(run, pair)))
 
     taken = made.pair.input(take, [made.pair], made.prompts, api_visibility="private")
     made.measure.click(
@@ -173,6 +174,13 @@ def _lay_out() -> _Components:
     return _Components(**made)
 
 
+def _about(model_name: str, pair: Sequence[str]) -> About:
+    taken_from, put_into, token, rival = pair
+    colours = "Orange: the first prompt's answer comes back. Blue: it moves away."
+    places = {"answer": f"“{token}” rather than “{rival}”"}
+    return About("Inside: swap a state", model_name, f"{taken_from} → {put_into}", places, colours=colours)
+
+
 def _question(run: Run, pair: Sequence[str]) -> Question:
     taken_from, put_into, token, rival = pair
     return run.model_name, taken_from, put_into, token, rival
@@ -193,12 +201,12 @@ def _steps(pair: PromptPair) -> Callable[[int], Iterator[Tensor]]:
     return lambda first_block: patched_rows(pair, first_block)
 
 
-def _drawn(made: _Components, model_name: str, pair: PromptPair, rows: Sequence[Tensor]) -> Updates:
+def _drawn(made: _Components, question: Question, pair: PromptPair, rows: Sequence[Tensor]) -> Updates:
     exact = torch.stack(list(rows))
     shares = exact if len(exact) == len(pair.traced_from.blocks) else _with_estimate(pair, exact)
     return {
-        made.said: status(_said(pair, model_name, len(rows))),
-        made.figure: plot(patch_grid(_labels(pair), shares.numpy())),
+        made.said: status(_said(pair, question[0], len(rows))),
+        made.figure: plot(patch_grid(_labels(pair), shares.numpy()), _about(*question[:1], question[1:])),
     }
 
 

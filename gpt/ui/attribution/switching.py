@@ -13,6 +13,7 @@ from ...attribution.effects import BlockEffects, Change, change, head_effects
 from ...attribution.reference_text import reference_ids
 from ...model import GPTModel
 from ...runs import Run, first_difference, grow
+from ..common.about import about_run
 from ..common.components import note_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import MODEL_EVENT, Updates
@@ -173,8 +174,10 @@ def _wire_long(page: Page, made: _Components) -> None:
 
 def _wire_saving(page: Page, made: _Components) -> None:
     def file(run: Run, position: int | None, way: str) -> File | None:
-        effects = _effects.of(_question(prediction_of(page.library, run, position), way))
-        return csv_file("heads-switched-off", _EFFECT_COLUMNS, _effect_rows(effects)) if effects else None
+        prediction = prediction_of(page.library, run, position)
+        effects = _effects.of(_question(prediction, way))
+        about = about_run("Inside: heads switched off", run, prediction.position).at(by=f"by {_by(way)}")
+        return csv_file(about, _EFFECT_COLUMNS, _effect_rows(effects)) if effects else None
 
     with made.save:
         page.save_button("Save the measured effects as CSV", "off-csv", file, [page.position, made.by])

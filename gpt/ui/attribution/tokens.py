@@ -13,6 +13,7 @@ from ...attribution.importance import attention_from_last, correlation, gradient
 from ...library import Library
 from ...runs import Run
 from ...tracing import trace
+from ..common.about import About, about_run
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import MODEL_EVENT, Updates
@@ -74,7 +75,7 @@ def build(page: Page, strip: gr.HTML) -> Panel:
 
     def file(run: Run, position: int | None) -> File:
         prediction = prediction_of(page.library, run, position)
-        return csv_file("which-tokens-mattered", *_numbers(page.library, prediction))
+        return csv_file(_about(prediction), *_numbers(page.library, prediction))
 
     made.measure.click(
         streaming(ongoing, made.stop, made.note, measured),
@@ -107,6 +108,10 @@ def _lay_out() -> _Components:
     return _Components(**made)
 
 
+def _about(prediction: Prediction) -> About:
+    return about_run("Inside: which tokens mattered", prediction.run, prediction.position)
+
+
 def _question(prediction: Prediction) -> tuple[object, ...]:
     return prediction.run.model_name, prediction.ids, prediction.token_id
 
@@ -133,7 +138,7 @@ def _drawn(
         made.said: status(_said(prediction, torch.tensor(falls), gradient, attention)),
         strip: _strip(prediction, falls, largest),
         made.legend: signed_legend("fall of log p when replaced, nats", f"{largest:.2f}"),
-        made.figure: plot(measures(prediction.labels, named)),
+        made.figure: plot(measures(prediction.labels, named), _about(prediction)),
     }
 
 

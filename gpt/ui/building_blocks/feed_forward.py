@@ -4,6 +4,7 @@ import gradio as gr
 
 from ...chapter.feed_forward import FeedForwardPass, feed_forward_pass, strongest_neurons
 from ...runs import Run
+from ..common.about import About, about_traced
 from ..common.block_choice import block_in, block_slider
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file
@@ -58,20 +59,26 @@ def build(page: Page, note: gr.HTML) -> Drawing:
             strip: traced_strip(traced),
             where: traced_text(traced),
             blocks: slider,
-            layers: plot(figure),
+            layers: plot(figure, _about(traced, number)),
             neurons: _neurons(heading, passed),
         }
 
     def file(run: Run, index: int | None, block: float) -> File:
-        _, passed = work(run, index, block)
+        traced, passed = work(run, index, block)
+        about = _about(traced, block_in(traced.model.config, block)[0])
         rows = zip(passed.preactivations[0].tolist(), passed.activations[0].tolist(), strict=True)
-        return csv_file("neurons", ["neuron", "preactivation", "activation"], [(i, *row) for i, row in enumerate(rows)])
+        return csv_file(about, ["neuron", "preactivation", "activation"], [(i, *row) for i, row in enumerate(rows)])
 
     drawing = page.drawing(draw, [page.position, blocks], [strip, where, blocks, layers, neurons], note)
     drawing.draw_on(blocks.input, chosen_into(page.position, strip))
     with save_row:
         page.save_button("Save all neurons as CSV", "save-neurons", file, [page.position, blocks])
     return drawing
+
+
+def _about(traced: Traced, block: int) -> About:
+    colours = "Orange: above 0. Blue: below 0. Every field has a scale of its own."
+    return about_traced("Building blocks: feed-forward", traced, colours).at(block=block)
 
 
 def _neurons(heading: str, passed: FeedForwardPass) -> str:

@@ -6,6 +6,7 @@ from torch import Tensor
 from ...chapter.feed_forward import feed_forward_pass, histogram
 from ...chapter.gelu import activation_curves
 from ...runs import Run
+from ..common.about import About, about_traced
 from ..common.block_choice import block_in, block_slider
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file, save_button
@@ -46,12 +47,13 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         chosen, slider = block_in(traced.model.config, block)
         passed = feed_forward_pass(traced.model, traced.trace, chosen)
         curves = activation_curves(-reach, reach)
+        shown = about_traced("Building blocks: GELU and ReLU", traced).at(block=chosen, range=f"±{reach:g}")
         spread = histogram(passed.preactivations, -reach, reach)
         return {
             blocks: slider,
-            values: plot(value_figure(curves, spread, chosen)),
-            derivatives: plot(derivative_figure(curves)),
-            difference: plot(difference_figure(curves)),
+            values: plot(value_figure(curves, spread, chosen), shown),
+            derivatives: plot(derivative_figure(curves), _about("derivatives of GELU and ReLU", reach)),
+            difference: plot(difference_figure(curves), _about("exact GELU and its tanh form", reach)),
             said: _said(run.model_name, chosen, passed.preactivations, reach),
         }
 
@@ -73,6 +75,10 @@ def _said(name: str, block: int, values: Tensor, reach: float) -> str:
     )
 
 
+def _about(what: str, reach: float) -> About:
+    return About(f"Building blocks: {what}", places={"range": f"±{reach:g}"})
+
+
 def _curves_file(reach: float) -> File:
     curves = activation_curves(-reach, reach)
     functions = {"relu": curves.relu, "gelu_exact": curves.exact, "gelu_tanh": curves.tanh}
@@ -80,4 +86,4 @@ def _curves_file(reach: float) -> File:
     columns |= {name: curve.value for name, curve in functions.items()}
     columns |= {f"{name}_derivative": curve.derivative for name, curve in functions.items()}
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return csv_file("activations", list(columns), rows)
+    return csv_file(_about("GELU, ReLU and their derivatives", reach), list(columns), rows)

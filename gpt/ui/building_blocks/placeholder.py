@@ -5,9 +5,12 @@ from math import isfinite
 import gradio as gr
 
 from ...chapter.placeholder import PARTS, PartsResult, compare_parts
+from ...library import LoadedModel
 from ...runs import Run
 from ...tokenizer import AnyTokenizer
+from ..common.about import about_run
 from ..common.colours import COLOURS
+from ..common.downloads import File, csv_file
 from ..common.drawing import Drawing, Updates
 from ..common.number_format import MANY, bits, chance, percent
 from ..common.page_context import Page
@@ -30,6 +33,13 @@ _LADDER = [tuple(PARTS)[:count] for count in range(len(PARTS) + 1)]
 _NAMES = ["4.1 placeholder", *(f"{section} + {name}" for name, section in PARTS.items()), "Your own model"]
 _IDEAS = {"LayerNorm": "norms", "feed-forward": "feed-forward", "shortcuts": "original", "attention": "attention"}
 
+_COLUMNS = (
+    "network",
+    *PARTS,
+    *("rank", "token id", "token", "probability"),
+    *("agreement", "divergence in bits"),
+)
+
 
 def build(page: Page, note: gr.HTML) -> Drawing:
     """A row for every step of the chapter, and one for the parts that the visitor chooses."""
@@ -42,10 +52,13 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         elem_id="parts",
     )
 
-    def draw(run: Run, chosen: list[str]) -> Updates:
+    def compared(run: Run, chosen: list[str]) -> tuple[LoadedModel, tuple[int, ...], tuple[PartsResult, ...]]:
         loaded = page.library.get(run.model_name)
         ids = last_tokens(run.prompt_ids, loaded)
-        results = compare_parts(loaded.model, ids, [*_LADDER, chosen], n=3)
+        return loaded, ids, compare_parts(loaded.model, ids, [*_LADDER, chosen], n=3)
+
+    def draw(run: Run, chosen: list[str]) -> Updates:
+        loaded, ids, results = compared(run, chosen)
         rows = [_row(run.reader, name, result) for name, result in zip(_NAMES, results, strict=True)]
         head = ["Model", *PARTS, "Likeliest next tokens", "Agreement", "Divergence"]
         said = model_and_tokens(loaded, ids, run.prompt_ids)
@@ -53,6 +66,23 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         why = f'<p class="hint">{_WHY_SO_FAR}</p>' if is_huge else ""
         return {ladder: f'<p class="status">{said}</p>{table(head, rows, "ladder")}{why}'}
 
+    def file(run: Run, chosen: list[str]) -> File:
+        _, _, results = compared(run, chosen)
+        rows = [
+            [
+                name,
+                *(int(part in result.parts) for part in PARTS),
+                *(row.rank, row.token_id, run.reader.visible(row.token_id), row.probability),
+                result.overlap,
+                result.divergence_bits,
+            ]
+            for name, result in zip(_NAMES, results, strict=True)
+            for row in result.tokens
+        ]
+        return csv_file(about_run("Building blocks: placeholder", run), _COLUMNS, rows)
+
+    with gr.Row():
+        page.save_button("Save these numbers as CSV", "save-placeholder", file, [parts])
     drawing = page.drawing(draw, [parts], [ladder], note)
     drawing.draw_on(parts.input)
     return drawing

@@ -6,8 +6,9 @@ import gradio as gr
 
 from ...chapter.shortcuts import block_gradients, chapter_gradients
 from ...runs import Run
+from ..common.about import About, about_run
 from ..common.components import plot, plot_area
-from ..common.downloads import File, csv_file
+from ..common.downloads import File, csv_file, save_button
 from ..common.drawing import Drawing, Updates
 from ..common.page_context import Page
 from ..common.page_html import table
@@ -29,6 +30,8 @@ _HEAD = ("with shortcuts", "without")
 # The chapter prints 17 digits, of which a float32 number holds seven.
 _CHAPTERS = "The chapter's network, as it prints it: from the eighth digit on it depends on the processor"
 
+_CHAPTERS_ABOUT = About("Building blocks: gradients of the chapter's network")
+
 
 def build(page: Page, note: gr.HTML) -> Drawing:
     """Two figures on logarithmic axes, and their numbers as tables."""
@@ -49,9 +52,9 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         losses = ", ".join(f"{each.loss:.3f} {name}" for each, name in zip(found, _HEAD, strict=True))
         what = f"{model_and_tokens(loaded, ids, _text(run))}, loss {losses}"
         return {
-            small: plot(gradient_figure("Layer", 1, "Mean size of the weights' gradient", *chapter)),
+            small: plot(gradient_figure("Layer", 1, "Mean size of the weights' gradient", *chapter), _CHAPTERS_ABOUT),
             small_said: _said(_CHAPTERS, "Layer", 1, chapter, str),  # as it prints them
-            large: plot(gradient_figure("Block", 0, "Norm of the weights' gradient", *norms)),
+            large: plot(gradient_figure("Block", 0, "Norm of the weights' gradient", *norms), _about(run)),
             large_said: _said(what, "Block", 0, norms),
         }
 
@@ -59,11 +62,21 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         loaded = page.library.get(run.model_name)
         found = block_gradients(loaded.model, last_tokens(_text(run), loaded, _MOST_TOKENS))
         rows = enumerate(zip(*(gradients.norms for gradients in found), strict=True))
-        return csv_file("block-gradients", ["block", "norm_with", "norm_without"], [(i, *row) for i, row in rows])
+        return csv_file(_about(run), ["block", "norm_with", "norm_without"], [(i, *row) for i, row in rows])
+
+    def chapters_file() -> File:
+        rows = enumerate(zip(*(chapter_gradients(shortcuts) for shortcuts in (True, False)), strict=True), 1)
+        header = ["layer", "mean_with", "mean_without"]
+        return csv_file(_CHAPTERS_ABOUT, header, [(layer, *pair) for layer, pair in rows])
 
     with gr.Row():
+        save_button("Save the chapter's gradients as CSV", "save-chapter-gradients", chapters_file, [])
         page.save_button("Save the model's gradients as CSV", "save-gradients", file)
     return page.drawing(draw, [], [small, small_said, large, large_said], note)
+
+
+def _about(run: Run) -> About:
+    return about_run("Building blocks: gradients of the model", run)
 
 
 def _text(run: Run) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from ...library import LoadedModel
 from ...runs import Run
 from ...tokenizer import tokenizer_of
 from ...tracing import WINDOW
+from ..common.about import About
 from ..common.components import view_choice
 from ..common.downloads import File, json_file
 from ..common.drawing import Drawing, Updates
@@ -71,7 +72,9 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         return {listed: said + _legend(shapes) + "".join(stages)}
 
     def file(run: Run, *chosen: Any) -> File:
-        return json_file("shapes", [asdict(shape) for shape in measured(run, *chosen)])
+        return json_file(
+            About("Building blocks: tensor shapes", run.model_name), [asdict(shape) for shape in measured(run, *chosen)]
+        )
 
     inputs: list[Any] = [texts, models, n_texts, length]
     with gr.Row():

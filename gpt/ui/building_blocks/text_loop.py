@@ -8,6 +8,8 @@ import gradio as gr
 from ...chapter.text_loop import LoopStep, slow_loop
 from ...runs import Run
 from ...tokenizer import AnyTokenizer
+from ..common.about import about_run
+from ..common.downloads import File, csv_file
 from ..common.drawing import Drawing, Updates
 from ..common.number_format import chance, percent
 from ..common.page_context import Page
@@ -42,6 +44,20 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         n_new = len(ids) - len(last_tokens(run.prompt_ids, loaded))
         return {turn: _turn(loaded.name, run.reader, step, n_new), text: step.appended}
 
+    def file(run: Run, shown: Sequence[int]) -> File | None:
+        """The turn that is shown: what was appended last is what it picked."""
+        if not shown:
+            return None
+        (step,) = slow_loop(page.library.get(run.model_name).model, shown[:-1], 1)
+        rows = [
+            [row.rank, row.token_id, run.reader.visible(row.token_id), row.logit, row.probability]
+            for row in step.table.tokens
+        ]
+        about = about_run("Building blocks: text loop", run).at(tokens=len(step.ids))
+        return csv_file(about, ["rank", "token id", "token", "logit", "probability"], rows)
+
+    with gr.Row():
+        page.save_button("Save this turn as CSV", "save-turn", file, [text])
     page.drawing(next_turn, [text], [turn, text], note).draw_on(following.click)
     drawing = page.drawing(first_turn, [], [turn, text], note)
     drawing.draw_on(again.click)

@@ -15,6 +15,7 @@ from ...estimates.workload import Workload
 from ..common.components import note_area, plot, plot_area
 from ..common.number_format import percent, size
 from ..common.page_html import problem, table
+from .calculation import about_settings
 from .estimate_tables import duration, operations, symbols_line
 from .figures import cache_bars
 from .setting_controls import same_model, whole
@@ -134,7 +135,11 @@ def _caches(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values
     except ValueError as error:
         return {"variants_note": problem(str(error))}
     sizes = {NAMES[row.name]: row.value for row in rows}
-    return {"variants_note": "", "variants_figure": plot(cache_bars(sizes)), "variants": _cache_table(rows)}
+    return {
+        "variants_note": "",
+        "variants_figure": plot(cache_bars(sizes), about_settings("smaller caches", config, workload)),
+        "variants": _cache_table(rows),
+    }
 
 
 def _cache_table(rows: tuple[Formula, ...]) -> str:

@@ -1,6 +1,6 @@
 """What the Calculator shows of a calculation: a value for each component, by name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
@@ -14,11 +14,13 @@ from ...estimates.flops import count_flops
 from ...estimates.measurement import slowness
 from ...estimates.resident import resident_peak
 from ...estimates.workload import Workload
+from ..common.about import About
 from ..common.components import plot
 from ..common.drawing import Updates
 from ..common.page_html import problem
 from . import estimate_tables as tables
 from .after_chapter import AfterInputs, Values, after_chapter, first_inputs
+from .calculation import about_settings
 from .figures import flop_bar, memory_bar, memory_curve, parameter_bars
 
 PRESETS = {name: GPTConfig.preset(name) for name in PRESET_NAMES}
@@ -91,7 +93,10 @@ def calculated(config: GPTConfig, workload: Workload, asked: Asked) -> Values:
 def _parameters(config: GPTConfig) -> Values:
     own = count_parameters(config)
     return {
-        "own_parameters": plot(parameter_bars({"": own.by_component})),
+        "own_parameters": plot(
+            parameter_bars({"": own.by_component}),
+            about_settings("parameters", config, colours=_in_order(own.by_component)),
+        ),
         "preset_parameters": _preset_bars(config.qkv_bias, config.tied_head),
         "parameters": tables.parameter_table(own, _preset_counts(config.qkv_bias, config.tied_head)),
         "head_answer": tables.head_answer(config),
@@ -109,7 +114,23 @@ def _preset_counts(qkv_bias: bool, tied_head: bool) -> dict[str, ParameterCount]
 @cache
 def _preset_bars(qkv_bias: bool, tied_head: bool) -> PlotData:
     counts = _preset_counts(qkv_bias, tied_head)
-    return plot(parameter_bars({name: count.by_component for name, count in counts.items()}))
+    about = About(
+        "Calculator: parameters of GPT-2's sizes",
+        places=_switches(qkv_bias, tied_head),
+        colours=_in_order(counts["124M"].by_component),
+    )
+    return plot(parameter_bars({name: count.by_component for name, count in counts.items()}), about)
+
+
+def _in_order(parts: Iterable[str]) -> str:
+    return f"From left to right: {', '.join(parts).replace('_', ' ')}."
+
+
+def _switches(qkv_bias: bool, tied_head: bool) -> dict[str, str]:
+    return {
+        "qkv_bias": "with qkv bias" if qkv_bias else "no qkv bias",
+        "tied_head": "tied head" if tied_head else "head of its own",
+    }
 
 
 def _memory(config: GPTConfig, workload: Workload, over: str) -> Values:
@@ -117,8 +138,11 @@ def _memory(config: GPTConfig, workload: Workload, over: str) -> Values:
     resident = resident_peak(config, workload)
     points = memory_growth(config, workload, over)
     return {
-        "memory_parts": plot(memory_bar(estimate)),
-        "memory_growth": plot(memory_curve(points, GROWTH[over], getattr(workload, over))),
+        "memory_parts": plot(memory_bar(estimate), about_settings("memory", config, workload)),
+        "memory_growth": plot(
+            memory_curve(points, GROWTH[over], getattr(workload, over)),
+            about_settings(f"memory over {GROWTH[over]}", config, workload),
+        ),
         "memory": tables.memory_table(estimate, resident),
         "devices": tables.fits_list(fits(estimate.peak, estimate.peak if resident is None else resident.value)),
     }
@@ -126,7 +150,11 @@ def _memory(config: GPTConfig, workload: Workload, over: str) -> Values:
 
 def _operations(config: GPTConfig, workload: Workload, speed: Any) -> Values:
     count = count_flops(config, workload.batch_size, workload.seq_len, workload.recompute)
-    bar = {"operations_parts": plot(flop_bar(count.by_component))}
+    bar = {
+        "operations_parts": plot(
+            flop_bar(count.by_component), about_settings("operations", config, workload, _in_order(count.by_component))
+        )
+    }
     try:
         return bar | {"operations": tables.flop_table(count, 1e9 * float(speed or 0)), "speed_note": ""}
     except ValueError as error:

@@ -11,6 +11,7 @@ from ...estimates.formula import Formula
 from ...estimates.measured_process import Measurement
 from ...estimates.resident import resident_peak
 from ...estimates.workload import Workload
+from ..common.about import About
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,20 @@ class Measured:
 
 
 _MEMORY_KEYS = ("weights", "gradients", "optimizer", "activations", "kv_cache", "logits", "total", "peak")
+
+
+def about_settings(what: str, config: GPTConfig, workload: Workload | None = None, colours: str = "") -> About:
+    """What a figure of the calculator is of."""
+    places: dict[str, str | int] = {
+        "blocks": config.n_layers,
+        "heads": config.n_heads,
+        "features": config.emb_dim,
+        "vocabulary": config.vocab_size,
+    }
+    if workload is not None:
+        texts = f"{workload.batch_size} × {workload.seq_len} tokens"
+        places |= {"mode": workload.mode, "dtype": workload.dtype, "texts": texts}
+    return About(f"Calculator: {what}", places=places, colours=colours)
 
 
 def answer(config: GPTConfig, workload: Workload) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from . import estimate_tables as tables
 from . import presets
 from .after_chapter import Values
 from .calculated_results import PRESETS, Asked, asked_from, calculated
-from .calculation import Measured, measured_rows, record, sums
+from .calculation import Measured, about_settings, measured_rows, record, sums
 from .loaded_weights import loaded_weights, textbook_note
 from .measuring_panel import wire_measuring
 from .panels import Panels, build_panels
@@ -184,7 +184,9 @@ def calculated_or_refused(asked: Asked, settings: Mapping[str, Any]) -> Values:
 def json_of(measured: Measured | None, *settings: Any) -> File | None:
     """The calculation of the fields' values as JSON, or None when they are impossible."""
     possible = _possible(settings)
-    return None if possible is None else json_file("calculation", record(*possible, measured))
+    return (
+        None if possible is None else json_file(about_settings("calculation", *possible), record(*possible, measured))
+    )
 
 
 def csv_of(measured: Measured | None, *settings: Any) -> File | None:
@@ -194,7 +196,11 @@ def csv_of(measured: Measured | None, *settings: Any) -> File | None:
         return None
     names = [field.name for field in fields(Formula)]
     rows = [*sums(*possible), *measured_rows(*possible, measured)]
-    return csv_file("calculation", ["section", *names], [[section, *astuple(row)] for section, row in rows])
+    return csv_file(
+        about_settings("calculation", *possible),
+        ["section", *names],
+        [[section, *astuple(row)] for section, row in rows],
+    )
 
 
 def _possible(settings: tuple[Any, ...]) -> tuple[GPTConfig, Workload] | None:

@@ -7,6 +7,7 @@ import gradio as gr
 import plotly.graph_objects as go
 from gradio.components.plot import PlotData
 
+from .about import About
 from .glossary import hinted
 
 
@@ -38,7 +39,8 @@ def plot_area(elem_id: str, value: PlotData | None = None) -> gr.Plot:
     return gr.Plot(value, show_label=False, container=False, elem_id=elem_id, elem_classes=["figure"])
 
 
-def plot(figure: go.Figure) -> PlotData:
-    """A figure as the value of a gr.Plot; of plotly's toolbar only the button that saves a PNG is left."""
-    config = '{"displaylogo":false,"modeBarButtons":[["toImage"]],"toImageButtonOptions":{"scale":2}}'
+def plot(figure: go.Figure, about: About) -> PlotData:
+    """A figure as the value of a gr.Plot, with what its picture says of it; without plotly's toolbar."""
+    figure.update_layout(meta=about.words)
+    config = '{"displayModeBar":false}'
     return PlotData(type="plotly", plot=f'{figure.to_json()[:-1]},"config":{config}}}')

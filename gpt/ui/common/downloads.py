@@ -9,6 +9,10 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from .about import About
+
+_BYTE_ORDER_MARK = "\ufeff"
+_BEGIN_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 File = dict[str, str]  # name, type (MIME) and text
 
 _SAVE = """(file) => {
@@ -21,7 +25,7 @@ _SAVE = """(file) => {
 
 
 def save_button(label: str, elem_id: str, make: Callable[..., File | None], inputs: Sequence[Component]) -> gr.Button:
-    """A small button that saves what `make(*inputs)` returns: `csv_file(…)` or `json_file(…)`, None for nothing."""
+    """A small button that saves what `make(*inputs)` returns: a csv_file, json_file or svg_file; None for nothing."""
     button = gr.Button(label, size="sm", elem_id=elem_id, elem_classes=["save"])
     file = gr.JSON(visible=False)
     button.click(make, list(inputs), [file], api_visibility="private").then(
@@ -30,21 +34,29 @@ def save_button(label: str, elem_id: str, make: Callable[..., File | None], inpu
     return button
 
 
-def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> File:
-    """A table as a file called `name`.csv."""
+def csv_file(about: About, header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> File:
+    """A table as a file: in front of each row stands what it is of. The mark at the start tells Excel that it is UTF-8.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front; numbers stay numbers.
+    """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return {"name": f"{name}.csv", "type": "text/csv", "text": text.getvalue()}
+    writer = csv.writer(text, lineterminator="\r\n")  # then it also quotes a text that holds a single \r
+    same = about.columns
+    writer.writerow([_cell(cell) for cell in (*same, *header)])
+    writer.writerows([_cell(cell) for cell in (*same.values(), *row)] for row in rows)
+    return {"name": f"{about.name}.csv", "type": "text/csv", "text": f"{_BYTE_ORDER_MARK}{text.getvalue()}"}
 
 
-def svg_file(name: str, svg: str) -> File:
-    """A drawing as a file called `name`.svg."""
-    return {"name": f"{name}.svg", "type": "image/svg+xml", "text": svg}
+def svg_file(about: About, svg: str) -> File:
+    """A drawing as a file."""
+    return {"name": f"{about.name}.svg", "type": "image/svg+xml", "text": svg}
 
 
-def json_file(name: str, data: Any) -> File:
-    """JSON-ready data as a file called `name`.json."""
+def json_file(about: About, data: Any) -> File:
+    """JSON-ready data as a file."""
     text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
-    return {"name": f"{name}.json", "type": "application/json", "text": text}
+    return {"name": f"{about.name}.json", "type": "application/json", "text": text}
+
+
+def _cell(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_BEGIN_A_FORMULA) else cell

@@ -4,7 +4,7 @@ Each view is drawn from what the visitor looks at, a frozen description that the
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import gradio as gr
@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from gradio.components import Component
 
 from ...runs import Run
+from .about import About
 from .components import plot
 from .downloads import File, csv_file
 from .drawing import Updates
@@ -26,11 +27,15 @@ Numbers = tuple[Sequence[Any], Iterable[Sequence[Any]]]
 
 @dataclass(frozen=True)
 class Shown:
-    """What a view puts on the page: plain text that says what is seen, one or two figures, an HTML table."""
+    """What a view puts on the page: plain text that says what is seen, one or two figures, an HTML table.
+
+    second_what says what the second figure shows.
+    """
 
     said: str
     figure: go.Figure
     second: go.Figure | None = None
+    second_what: str = ""
     table: str = ""
 
 
@@ -40,6 +45,7 @@ class View(Generic[Look]):
 
     show: Callable[[Look], Shown]
     numbers: Callable[[Look], Numbers]
+    colours: str = ""  # what those of its figures mean, where no legend says so
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,14 @@ class ViewArea:
         """As a list."""
         return list(vars(self).values())
 
-    def updates(self, shown: Shown) -> Updates:
-        """What puts a view here."""
-        second = {} if shown.second is None else {self.second: plot(shown.second)}
+    def updates(self, shown: Shown, about: About) -> Updates:
+        """What puts a view here; about says what it is of."""
+        second = {}
+        if shown.second is not None:
+            second[self.second] = plot(shown.second, replace(about, what=f"{about.what}, {shown.second_what}"))
         return second | {
             self.said: status(shown.said),
-            self.figure: plot(shown.figure),
+            self.figure: plot(shown.figure, about),
             self.second_area: gr.update(visible=shown.second is not None),
             self.table: shown.table,
         }
@@ -72,15 +80,17 @@ def save_numbers(
     elem_id: str,
     views: Mapping[str, View[Look]],
     look: Callable[..., Look],
+    about: Callable[[str, Look], About],
     inputs: Sequence[Component],
-    kind: str = "",
 ) -> None:
-    """A button that saves the numbers of the view that is open as CSV, called after `kind` and the view.
+    """A button that saves the numbers of the view that is open as CSV.
 
-    The first of the inputs is the choice of the view; look takes the Run and the values of the others.
+    The first of the inputs is the choice of the view; look takes the Run and the values of the others. about takes the
+    name of the view and what is looked at.
     """
 
     def file(run: Run, name: str, *values: Any) -> File:
-        return csv_file(f"{kind} {name}".strip().lower().replace(" ", "-"), *views[name].numbers(look(run, *values)))
+        looked_at = look(run, *values)
+        return csv_file(about(name, looked_at), *views[name].numbers(looked_at))
 
     page.save_button("Save these numbers as CSV", elem_id, file, inputs)

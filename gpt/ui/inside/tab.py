@@ -2,14 +2,18 @@
 that tell why a token came.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from ...runs import Run
 from ..attribution import panels as attribution
 from ..attribution.panels import Panels
+from ..common.about import about_traced
 from ..common.components import intro, note_area, plot, plot_area, view_choice
+from ..common.downloads import File, csv_file
 from ..common.drawing import Updates, chosen_into
 from ..common.page_context import Page
 from ..common.page_html import status
@@ -19,7 +23,7 @@ from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
 from ..common.view import ViewArea, save_numbers
 from .attention_maps import attention_maps, maps_value
-from .views import VIEWS, Look
+from .views import VIEWS, Look, about, all_heads_numbers
 
 KEY = "inside"
 LABEL = "Inside"
@@ -64,12 +68,14 @@ def build(page: Page) -> None:
     def attention(looked_at: Look) -> Updates:
         shown = VIEWS[ATTENTION].show(looked_at)
         maps_shown = maps_value(looked_at.all_weights, (looked_at.block, looked_at.head))
-        return {said: status(shown.said), maps: maps_shown, enlarged: plot(shown.figure)}
+        return {said: status(shown.said), maps: maps_shown, enlarged: plot(shown.figure, about(ATTENTION, looked_at))}
 
     def draw_view(run: Run, view: str, token: int | None, head: int, halves: bool) -> Updates:
         looked_at = look(run, token, head, halves)
         is_attention = view == ATTENTION
-        drawn = attention(looked_at) if is_attention else area.updates(VIEWS[view].show(looked_at))
+        drawn = (
+            attention(looked_at) if is_attention else area.updates(VIEWS[view].show(looked_at), about(view, looked_at))
+        )
         shares = looked_at.selected_row.tolist() if is_attention else ()
         return drawn | {strip: traced_strip(looked_at.traced, shares), where: traced_text(looked_at.traced)}
 
@@ -95,7 +101,18 @@ def build(page: Page) -> None:
     chosen = [chosen_into(page.position, strip), chosen_into(chosen_head, maps)]
     drawing.draw_on(with_halves.input, view.input, *chosen, *panels.redraws)
     with save:
-        save_numbers(page, "inside-csv", VIEWS, look, inputs)
+        _save_all_heads(page, look, inputs)
+        save_numbers(page, "inside-csv", VIEWS, look, about, inputs)
+
+
+def _save_all_heads(page: Page, look: Callable[..., Look], inputs: Sequence[Component]) -> None:
+    """A button that saves the field of maps; the first of the inputs is the choice of the view."""
+
+    def file(run: Run, _: str, *values: Any) -> File:
+        looked_at = look(run, *values)
+        return csv_file(about_traced("Inside: all heads", looked_at.traced), *all_heads_numbers(looked_at))
+
+    page.save_button("Save all heads as CSV", "inside-maps-csv", file, inputs)
 
 
 def _visible(view: str, panels: Panels) -> dict[Any, bool]:

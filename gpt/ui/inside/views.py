@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...tracing import Lens, logit_lens, stream_norms
+from ..common.about import About, about_traced
 from ..common.number_format import chance, real
 from ..common.token_strip import probability_legend, scaled_style
 from ..common.traced_run import Traced
@@ -78,6 +79,14 @@ def attention_numbers(look: Look) -> Numbers:
     return ["token number", "looking token", *columns], rows
 
 
+def all_heads_numbers(look: Look) -> Numbers:
+    """What the selected token looks at in every head, a row per head."""
+    row = look.all_weights[:, :, look.traced.token].tolist()
+    columns = _columns(look.traced.numbers_read, look.traced.labels_read)
+    rows = ([block, head, *weights] for block, heads in enumerate(row) for head, weights in enumerate(heads))
+    return ["block", "head", *columns], rows
+
+
 def residual(look: Look) -> Shown:
     """How long the residual stream is, and how much every step changes it."""
     lengths, changes = stream_norms(look.traced.trace.stream)
@@ -91,7 +100,8 @@ def residual(look: Look) -> Shown:
     maps = figures.stream_map(
         look.places, look.traced.labels, look.traced.numbers[0], lengths.numpy(), changes.numpy(), token
     )
-    return Shown(said, figures.stream_lengths(look.places, lengths[:, token].numpy(), changes[:, token].numpy()), maps)
+    lines = figures.stream_lengths(look.places, lengths[:, token].numpy(), changes[:, token].numpy())
+    return Shown(said, lines, maps, "all tokens")
 
 
 def residual_numbers(look: Look) -> Numbers:
@@ -163,10 +173,21 @@ def lens_numbers(look: Look) -> Numbers:
 
 
 VIEWS: dict[str, View[Look]] = {
-    "Attention": View(attention, attention_numbers),
+    "Attention": View(
+        attention,
+        attention_numbers,
+        "A row is a token that looks, a column one that is looked at; blue deepens with the square root of the weight. "
+        "Framed: the selected token.",
+    ),
     "Residual stream": View(residual, residual_numbers),
     "Logit lens": View(lens, lens_numbers),
 }
+
+
+def about(view: str, look: Look) -> About:
+    """What a view is of."""
+    found = about_traced(f"Inside: {view.lower()}", look.traced, VIEWS[view].colours)
+    return found.at(block=look.block, head=look.head) if view == "Attention" else found
 
 
 def _columns(numbers: range, labels: Sequence[str]) -> list[str]:

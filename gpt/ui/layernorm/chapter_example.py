@@ -6,6 +6,7 @@ import gradio as gr
 from torch import Tensor
 
 from ...chapter.layernorm_example import NormalizedRows, chapter_example, normalize_rows
+from ..common.about import About
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file, save_button
 from ..common.drawing import Drawing, Updates
@@ -38,7 +39,9 @@ def build() -> Drawing:
         return {
             said: sentence(result, exponent, variance == UNBIASED),
             numbers: numbers_table(result, by_hand),
-            figure: plot(figures.example(result.x.numpy(), result.normalized.numpy())),
+            figure: plot(
+                figures.example(result.x.numpy(), result.normalized.numpy()), _about(rows, variance, exponent)
+            ),
         }
 
     drawing = Drawing(draw, [rows, variance, exponent], [said, numbers, figure])
@@ -56,9 +59,14 @@ def normalized(rows: str, variance: str, exponent: float | None) -> NormalizedRo
     return normalize_rows(inputs if rows == INPUTS else outputs, eps, variance == UNBIASED)
 
 
+def _about(rows: str, variance: str, exponent: float) -> About:
+    places = {"rows": rows, "variance": variance, "eps": f"eps = 10^{exponent:g}"}
+    return About("LayerNorm: 2 × 5 example", places=places)
+
+
 def _file(rows: str, variance: str, exponent: float) -> File:
     both = [normalized(rows, variance, each) for each in (exponent, None)]
-    return csv_file("layernorm-example", _head(both[0]), _rows(*both))
+    return csv_file(_about(rows, variance, exponent), ["row", *_head(both[0])[1:]], _rows(*both))
 
 
 def sentence(result: NormalizedRows, exponent: float, unbiased: bool) -> str:

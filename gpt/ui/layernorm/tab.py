@@ -13,7 +13,7 @@ from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
 from ..common.view import ViewArea, save_numbers
 from . import chapter_example
-from .views import VIEWS, Look
+from .views import VIEWS, Look, about
 
 KEY = "layernorm"
 LABEL = "LayerNorm"
@@ -57,7 +57,11 @@ def build(page: Page) -> None:
             blocks: slider | {"interactive": norm != "final_norm"},
             shown_area: gr.update(visible=not is_example),
             example_area: gr.update(visible=is_example),
-        } | (example.fn(*example_values) if is_example else area.updates(VIEWS[view].show(looked_at)))
+        } | (
+            example.fn(*example_values)
+            if is_example
+            else area.updates(VIEWS[view].show(looked_at), about(view, looked_at))
+        )
 
     page.reachable(KEY, view=view, block=blocks, norm=norms)
     place = [view, page.position, blocks, norms]
@@ -66,7 +70,7 @@ def build(page: Page) -> None:
     page.when_opened(KEY, drawing)
     drawing.draw_on(blocks.input, norms.input, view.input, chosen_into(page.position, strip))
     with save:
-        save_numbers(page, "norm-csv", VIEWS, look, place, kind="layernorm")
+        save_numbers(page, "norm-csv", VIEWS, look, about, place)
 
 
 def _place_controls() -> tuple[gr.Slider, gr.Radio]:

@@ -12,6 +12,7 @@ from ...model import LayerNorm
 from ...sampling import PLAIN_SOFTMAX, TokenTable, likeliest, token_table
 from ...tokenizer import AnyTokenizer
 from ...tracing import NormTrace, mean_and_variance, outlier_features
+from ..common.about import About, about_traced
 from ..common.number_format import decimal, percent, real
 from ..common.page_html import table
 from ..common.traced_run import Traced, traced_without_norms
@@ -222,7 +223,7 @@ def without_norms(look: Look) -> Shown:
     )
     ids, before, after = _next_tokens(own, changed)
     names = [reader.visible(token_id) for token_id in ids]
-    return Shown(said, figure, second=figures.what_if_next(names, before, after))
+    return Shown(said, figure, figures.what_if_next(names, before, after), "next tokens")
 
 
 def without_norms_numbers(look: Look) -> Numbers:
@@ -233,13 +234,23 @@ def without_norms_numbers(look: Look) -> Numbers:
 
 
 VIEWS: dict[str, View[Look]] = {
-    "Distribution": View(distribution, distribution_numbers),
-    "Per token": View(per_token, per_token_numbers),
-    "Feature map": View(feature_map, feature_map_numbers),
-    "Scale and shift": View(scale_and_shift, scale_and_shift_numbers),
-    "Through the depth": View(depth, depth_numbers),
+    "Distribution": View(distribution, distribution_numbers, "Dotted: the mean. Shaded: one deviation around it."),
+    "Per token": View(per_token, per_token_numbers, "Dotted line across: the selected token."),
+    "Feature map": View(
+        feature_map, feature_map_numbers, "Blue: below 0. Orange: above 0. Framed: the selected token."
+    ),
+    "Scale and shift": View(scale_and_shift, scale_and_shift_numbers, "Named: the three farthest from the rest."),
+    "Through the depth": View(depth, depth_numbers, "Dotted line across: the chosen norm."),
     "Without norms": View(without_norms, without_norms_numbers),
 }
+
+
+def about(view: str, look: Look) -> About:
+    """What a view is of."""
+    place: dict[str, str | int] = {"norm": look.name}
+    if look.name != "final_norm":
+        place = {"block": look.block, **place}
+    return about_traced(f"LayerNorm: {view.lower()}", look.traced, VIEWS[view].colours).at(**place)
 
 
 def _deviations(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from ...runs import Run
+from ..common.about import about_traced
 from ..common.block_choice import block_in, block_slider, head_in, head_slider
 from ..common.choice_script import CHOOSING
 from ..common.components import intro, note_area
@@ -92,7 +93,9 @@ def build(page: Page) -> None:
         return {box: key, heads: head}
 
     def file(run: Run, *values: Any) -> File:
-        return svg_file("map", map_svg(map_of(look(run, *values))))
+        looked_at = look(run, *values)
+        about = about_traced("Map", looked_at.traced).at(block=looked_at.block, head=looked_at.head)
+        return svg_file(about, map_svg(map_of(looked_at)))
 
     inputs = [box, page.position, blocks, heads, carried]
     outputs = [picture, said, strip, where, blocks, heads, heading, more, follow, code]

@@ -71,7 +71,7 @@ def step_rows(table: TokenTable, reader: AnyTokenizer, marks: dict[int, str]) ->
         (
             row.rank,
             row.token_id,
-            reader.decode([row.token_id]),
+            reader.visible(row.token_id),
             row.logit,
             row.probability,
             row.sampling_probability,

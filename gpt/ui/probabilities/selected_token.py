@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from torch import Tensor
 
@@ -10,6 +11,9 @@ from ...library import Library
 from ...runs import Run, logits_before, prompt_scores
 from ...sampling import Sampling, Scored, TokenTable, stretch, token_table
 from ..common.selected_position import valid_position
+
+_FIGURES = ("probability", "logprob", "rank", "entropy_bits")
+RUN_COLUMNS = ("token number", "token id", "token", "where", *_FIGURES)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,21 @@ def token_scores(library: Library, run: Run) -> tuple[Scored | None, ...]:
     """How the model judged every token of a run, prompt and new."""
     beginning = replace(run, steps=run.steps[:1], parent=None, parted_at=None)
     return (*_prompt_scores(library, beginning), *run.steps)
+
+
+def run_rows(library: Library, run: Run) -> list[list[Any]]:
+    """Every token of a run for a file, under RUN_COLUMNS; figures are empty where the model predicted nothing."""
+    scores = token_scores(library, run)
+    return [
+        [
+            index + 1,
+            token_id,
+            run.reader.visible(token_id),
+            "prompt" if index < len(run.prompt_ids) else "new",
+            *("" if scored is None else getattr(scored, name) for name in _FIGURES),
+        ]
+        for index, (token_id, scored) in enumerate(zip(run.ids, scores, strict=True))
+    ]
 
 
 @lru_cache(maxsize=8)  # a growing run asks again with every step

@@ -14,6 +14,7 @@ import gradio as gr
 from ...files.layouts import WeightsError
 from ...runs import Run, branch, finished, record
 from ..attribution import account_view
+from ..common.about import about_run
 from ..common.components import intro
 from ..common.downloads import File, csv_file, json_file
 from ..common.drawing import KEPT_EVENT, MODEL_EVENT, Drawing, Updates, with_note
@@ -26,8 +27,8 @@ from ..common.selected_position import valid_position
 from ..common.stoppable_work import stop_button, stop_when_clicked
 from ..common.time_limit import within
 from . import words
-from .candidate_table import COLUMNS, step_rows
-from .selected_token import select_token, token_scores
+from .candidate_table import COLUMNS, after_settings, step_rows
+from .selected_token import RUN_COLUMNS, run_rows, select_token, token_scores
 from .tab_components import Seen, Selection, TabComponents, lay_out
 from .tab_updates import (
     draw_all,
@@ -223,18 +224,23 @@ def _wire_saving(page: Page, tab: TabComponents, seen: list[Any]) -> None:
         table = selected.table(now.sampling, now.n, now.selection.chosen)
         if table is None:
             return None
-        return csv_file(
-            f"step-{selected.position + 1}", COLUMNS, step_rows(table, selected.run.reader, selected.marks())
-        )
+        about = about_run("Probabilities: candidates", selected.run, selected.position)
+        about = about.at(settings=after_settings(now.sampling))
+        return csv_file(about, COLUMNS, step_rows(table, selected.run.reader, selected.marks()))
 
     def run(_run: Run, *inputs: Any) -> File:
         shown = Seen(*inputs).looked_at
         scores = token_scores(page.library, shown)[: len(shown.prompt_ids)]
-        return json_file("run", record(shown, scores))
+        return json_file(about_run("Run", shown), record(shown, scores))
+
+    def tokens(_run: Run, *inputs: Any) -> File:
+        shown = Seen(*inputs).looked_at
+        return csv_file(about_run("Tokens of the run", shown), RUN_COLUMNS, run_rows(page.library, shown))
 
     with tab.step_file:
         page.save_button("Step as CSV", "save-step", step, seen)
     with tab.run_file:
+        page.save_button("Tokens as CSV", "save-tokens", tokens, seen)
         page.save_button("Run as JSON", "save-run", run, seen)
 
 

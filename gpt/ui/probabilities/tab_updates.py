@@ -6,6 +6,7 @@ from time import monotonic
 import gradio as gr
 
 from ...runs import Run, finished
+from ..common.about import about_run
 from ..common.components import plot
 from ..common.drawing import Updates, with_note
 from ..common.page_context import Page
@@ -119,7 +120,8 @@ def draw_figure(page: Page, tab: TabComponents, now: Seen) -> Updates:
         original = words.line(parent, token_scores(page.library, parent), "original", "original")
         lines = [original, words.line(run, scores, "branch", "branch", run.parted_at)]
     tokens = [run.reader.visible(token_id) for token_id in run.ids]
-    return {tab.figure: plot(over_the_run(lines, tokens, len(run.prompt_ids)))}
+    about = about_run("Probabilities: over the run", run, colours="Dotted: the end of the prompt.")
+    return {tab.figure: plot(over_the_run(lines, tokens, len(run.prompt_ids)), about)}
 
 
 def set_sliders(tab: TabComponents, now: Seen) -> Updates:

@@ -11,7 +11,6 @@ from ...training.inner_look import SCORES, InnerLook
 from ...training.life import Life
 from ..common.components import plot, plot_area
 from ..common.drawing import Updates
-from ..common.figure_template import figure
 from ..common.head_field import Cell, field_html, head_field, share_style
 from ..common.number_format import percent
 from ..common.page_html import status
@@ -73,19 +72,22 @@ class KeptStep:
             self.step: gr.update(choices=list(map(str, life.kept_steps)), value=str(step)),
             self.prompt: status(f"After {step:,} steps, the model reads “{life.about['prompt']}” and says next:"),
             self.candidates: words.candidates(look),
-            self.deviation: plot(_deviation(life, look)),
+            self.deviation: plot(_deviation(life, look), words.of_training("deviation through the depth", life, step)),
             self.maps: maps_value(torch.from_numpy(weights), (block, number)),
             self.map_said: status(
                 f"Block {block}, head {number} after {step:,} steps; the framed row is the last token."
             ),
-            self.map: plot(attention_map(look.tokens, 1, weights[block, number], len(look.tokens) - 1)),
+            self.map: plot(
+                attention_map(look.tokens, 1, weights[block, number], len(look.tokens) - 1),
+                words.of_training("attention", life, step).at(block=block, head=number),
+            ),
             **self._scores(look, measure or next(iter(MEASURES)), block * n_heads + number),
         }
 
     def _nothing(self) -> Updates:
         """Before the first step is kept."""
         empty: Updates = dict.fromkeys((self.candidates, self.map_said, self.field, self.legend), "")
-        places: Updates = {self.maps: None, self.map: plot(figure()), self.deviation: plot(figure())}
+        places: Updates = {self.maps: None, self.map: None, self.deviation: None}
         return empty | places | {self.prompt: status("The first saved step is not there yet.")}
 
     def _scores(self, look: InnerLook, name: str, head: int) -> Updates:

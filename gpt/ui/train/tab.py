@@ -84,8 +84,8 @@ def build(page: Page) -> None:
             life = life_of(chosen)
             return {
                 said: status(words.about(life)),
-                loss: plot(_losses(life, axis or figures.STEPS)),
-                course: plot(_course(life, axis or figures.STEPS)),
+                loss: plot(_losses(life, axis or figures.STEPS), words.of_training("loss", life)),
+                course: plot(_course(life, axis or figures.STEPS), words.of_training("course", life)),
             }
 
         return with_note(note, drawn)
@@ -114,7 +114,8 @@ def build(page: Page) -> None:
 
     def file(chosen: str | None) -> File | None:
         try:
-            return csv_file("training", *words.rows_of(life_of(chosen)))
+            life = life_of(chosen)
+            return csv_file(words.of_training("measurements", life), *words.rows_of(life))
         except ValueError:
             return None
 

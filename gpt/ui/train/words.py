@@ -7,6 +7,7 @@ from typing import Any
 
 from ...training.inner_look import InnerLook
 from ...training.life import Life, Record
+from ..common.about import About
 from ..common.number_format import chance
 from ..common.page_html import bar, table
 
@@ -25,6 +26,15 @@ def about(life: Life) -> str:
         f"{life.steps_planned:,}, each of {plan['batch_size']} × {config['context_length']} tokens, with "
         f"{head['optimizer']}. The last {head['held_out_tokens']:,} tokens it never learns: the text kept back."
     )
+
+
+def of_training(what: str, life: Life, step: int | None = None) -> About:
+    """What a picture or a file of a training is of, or of one of its steps."""
+    head = life.about
+    places: dict[str, str | int] = {"text": str(head["text"]), "seed": int(head["seed"])}
+    if step is not None:
+        places["step"] = step
+    return About(f"Train: {what}", "", str(head["prompt"]) if step is not None else "", places)
 
 
 def lines(life: Life) -> dict[str, float]:

@@ -88,9 +88,9 @@ def test_the_sample_is_that_of_the_nearest_point_and_all_of_them_are_there():
 
 def test_the_measurements_are_saved(arrived):
     file = arrived.saved("train-csv")
-    rows = list(csv.DictReader(io.StringIO(file["text"])))
+    rows = list(csv.DictReader(io.StringIO(file["text"].removeprefix("\ufeff"))))
     life = recorded_life()
-    assert file["name"] == "training.csv"
+    assert file["name"].startswith("train-measurements_")
     assert len(rows) == len(life.records)
     assert float(rows[-1]["heldout_loss"]) == life.points[-1]["heldout_loss"]
     assert rows[1]["gradient_norm"] == str(life.records[1]["gradient_norm"])
