@@ -65,6 +65,22 @@ class Page:
         """
         self.openings.append(Opening(tab, drawing, first_run or drawing))
 
+    def drawing_of(self, key: Component) -> Drawing:
+        """Draws the tab whose key that component holds, as if it were opened. Call it once all tabs are there."""
+        drawings = [(opening.tab, opening.drawing) for opening in self.openings]
+        inputs = list(dict.fromkeys(each for _, drawing in drawings for each in drawing.inputs))
+        outputs = list(dict.fromkeys(each for _, drawing in drawings for each in drawing.outputs))
+
+        def draw(tab: str, *values: Any) -> Updates:
+            value_of = dict(zip(inputs, values, strict=True))
+            drawn: Updates = {outputs[0]: gr.skip()}
+            for owner, drawing in drawings:
+                if owner == tab:
+                    drawn |= drawing.fn(*(value_of[each] for each in drawing.inputs))
+            return drawn
+
+        return Drawing(draw, [key, *inputs], outputs)
+
     def reachable(self, tab: str, **components: Block) -> None:
         """Let others set what a tab shows, by these names: the address (`?tab=TAB&name=value`), and `opened`."""
         self.places.update({(tab, name): component for name, component in components.items()})

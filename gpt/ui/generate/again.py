@@ -13,9 +13,9 @@ import gradio as gr
 from ...files.layouts import WeightsError
 from ...runs import Run, written_again
 from ...tokenizer import tokenizer_of
-from ..common.drawing import MODEL_EVENT, Drawing, Updates
+from ..common.drawing import MODEL_EVENT, Updates
 from ..common.in_line import Waits, while_waiting
-from ..common.page_context import Opening, Page
+from ..common.page_context import Page
 from ..common.run_controls import Generating
 from .answer import Answer, length, status
 from .first_prompt import readable
@@ -55,7 +55,7 @@ def run_again_with_another_model(page: Page, answer: Answer, again: gr.Button, l
     changed = while_waiting(_changed(page, generating, answer), waits)
     pressed = while_waiting(_rewriting(page, answer), waits)
     inputs, front = [answer.run, *generating.inputs], gr.Textbox(visible=False)
-    drawing = _in_front(front, page.openings)
+    drawing = page.drawing_of(front)
     for listen, fn, values in (
         (page.model.change, changed, [linked, *inputs]),  # the State's own event: several tabs load models
         (again.click, pressed, inputs[:3]),
@@ -108,19 +108,3 @@ def _whose_run(run: Run, reference: str, why: str) -> str:
 
 def _whose(said: str) -> str:
     return f'<p class="whose" role="status">{escape(said)}</p>'
-
-
-def _in_front(front: gr.Textbox, openings: list[Opening]) -> Drawing:
-    """Draws the tab whose key the first input holds, as if it were opened."""
-    inputs = list(dict.fromkeys(each for opening in openings for each in opening.drawing.inputs))
-    outputs = list(dict.fromkeys(each for opening in openings for each in opening.drawing.outputs))
-
-    def draw(tab: str, *values: Any) -> Updates:
-        value_of = dict(zip(inputs, values, strict=True))
-        drawn: Updates = {outputs[0]: gr.skip()}
-        for opening in openings:
-            if opening.tab == tab:
-                drawn |= opening.drawing.fn(*(value_of[each] for each in opening.drawing.inputs))
-        return drawn
-
-    return Drawing(draw, [front, *inputs], outputs)

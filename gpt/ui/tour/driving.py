@@ -130,17 +130,13 @@ def _ask_untrained(page: Page, shown: gr.HTML) -> None:
 
 def _draw_again(page: Page, redrawn: gr.State, listen: Any) -> None:
     """A tab that stays in front is drawn by one event for all tabs, whichever it is."""
-    drawings = {opening.tab: opening.drawing for opening in page.openings}
-    inputs = _once(component for drawing in drawings.values() for component in drawing.inputs)
-    outputs = _once(component for drawing in drawings.values() for component in drawing.outputs)
+    drawing = page.drawing_of(redrawn)
 
-    def draw(tab: str, *values: Any) -> Updates:
-        if tab not in drawings:
-            return {redrawn: ""}
-        value_of = dict(zip(inputs, values, strict=True))
-        return drawings[tab].fn(*(value_of[component] for component in drawings[tab].inputs))
+    def draw(*values: Any) -> Updates:
+        return {redrawn: ""} | drawing.fn(*values)
 
-    listen(draw, [redrawn, *inputs], [redrawn, *outputs], trigger_mode="always_last", **MODEL_EVENT)
+    outputs = [redrawn, *drawing.outputs]
+    listen(draw, list(drawing.inputs), outputs, trigger_mode="always_last", **MODEL_EVENT)
 
 
 def _fitting(component: Block, value: Any) -> Any:
