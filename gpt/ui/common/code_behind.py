@@ -1,0 +1,49 @@
+"""The fold at the foot of a view with the lines of Python that compute its numbers, and a button that copies them."""
+
+from html import escape
+
+import gradio as gr
+
+from .code import Code
+
+LABEL = "The code behind it"
+_TEMPLATE = (
+    "${value ? '<details><summary>" + LABEL + "</summary>"
+    "<p>Run it with Python in the folder of this project.</p>"
+    '<div class="code-and-copy"><button type="button" class="copy-code"><span aria-live="polite">Copy</span></button>'
+    '<pre tabindex="0" role="region" aria-label="Python"><code>\' + value + \'</code></pre></div></details>\' : \'\'}'
+)
+# Every drawing of the view replaces the fold: it stays open where it was.
+_EVENTS = r"""
+let open = false;
+element.addEventListener('toggle', (event) => { if (event.target.isConnected) open = event.target.open; }, true);
+new MutationObserver(() => {
+  const fold = element.querySelector('details');
+  if (fold && fold.open !== open) fold.open = open;
+}).observe(element, {childList: true, subtree: true});
+element.addEventListener('click', async (event) => {
+  const button = event.target.closest('.copy-code');
+  if (!button) return;
+  const label = button.querySelector('span'), lines = element.querySelector('code');
+  try {
+    await navigator.clipboard.writeText(lines.textContent);
+    label.textContent = 'Copied';
+    setTimeout(() => { label.textContent = 'Copy'; }, 1500);
+  } catch {
+    // The browser lets this page copy nothing: the visitor copies what is selected.
+    getSelection().selectAllChildren(lines);
+  }
+});
+"""
+
+
+def code_area(elem_id: str, value: str = "") -> gr.HTML:
+    """The fold, with a `code_value`; not there while it is empty."""
+    return gr.HTML(
+        value, html_template=_TEMPLATE, js_on_load=_EVENTS, elem_id=elem_id, elem_classes=["code-behind", "flush"]
+    )
+
+
+def code_value(code: Code | None) -> str:
+    """What a code_area shows; None is nothing."""
+    return "" if code is None else escape(str(code))
