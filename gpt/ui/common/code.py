@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-# Of torch and the standard library; every other name in `uses` is one that `gpt` exports.
+# Of torch and the standard library; every other name in `uses` is one that `gpt` exports, or has a module before it.
 _MODULES = ("copy", "math", "torch")
 
 
@@ -18,9 +18,16 @@ class Code:
 
     def __str__(self) -> str:
         modules = [f"import {name}" for name in _MODULES if name in self.uses]
-        exported = sorted(self.uses.difference(_MODULES))
-        ours = [f"from gpt import {', '.join(exported)}"] if exported else []
+        ours = [f"from {module} import {', '.join(names)}" for module, names in self._imported().items()]
         return "\n\n".join(part for part in ("\n".join([*modules, *ours]), self.lines) if part) + "\n"
+
+    def _imported(self) -> dict[str, list[str]]:
+        """The names to import by their modules: `gpt` first."""
+        found: dict[str, list[str]] = {}
+        ours = self.uses.difference(_MODULES)
+        for module, _, name in sorted((each if "." in each else f"gpt.{each}").rpartition(".") for each in ours):
+            found.setdefault(module, []).append(name)
+        return found
 
 
 def code(lines: str, *uses: str) -> Code:

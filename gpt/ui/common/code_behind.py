@@ -11,7 +11,7 @@ _TEMPLATE = (
     "${value ? '<details><summary>" + LABEL + "</summary>"
     "<p>Run it with Python in the folder of this project.</p>"
     '<div class="code-and-copy"><button type="button" class="copy-code"><span aria-live="polite">Copy</span></button>'
-    '<pre tabindex="0" role="region" aria-label="Python"><code>\' + value + \'</code></pre></div></details>\' : \'\'}'
+    "<pre><code>' + value + '</code></pre></div></details>' : ''}"
 )
 # Every drawing of the view replaces the fold: it stays open where it was.
 _EVENTS = r"""

@@ -1,5 +1,7 @@
 """Code that gives the model and the tokens of a visitor's run, with which the code of every view begins."""
 
+from collections.abc import Sequence
+
 from ...model_reference import STORYTELLER, UNTRAINED, Reference, file_name, is_path
 from ...runs import Run, n_unread
 from ...tokenizer import Tokenizer
@@ -39,6 +41,24 @@ def _untrained(named: Reference) -> Code:
         "save_model",
         "load_model",
     )
+
+
+def prompt_code(run: Run, most: int | None = None) -> Code:
+    """`model`, and `ids` of the prompt alone; of more than `most` tokens the last ones."""
+    first = run
+    while first.parent is not None:
+        first = first.parent
+    # The prompt of a branch inside the prompt is cut between tokens: its text may read as other ones.
+    ids = _prompt(run) if run.prompt == first.prompt else _listed(run.prompt_ids)
+    cut = code(f"ids = ids[-{most}:]") if most is not None and len(run.prompt_ids) > most else Code()
+    return model_code(run.model_name) + ids + cut
+
+
+def tokenizer_code(reference: str) -> Code:
+    """`tokenizer` of a model that has one: an untrained one has GPT-2's."""
+    if Reference.parse(reference).name == UNTRAINED:
+        return code("tokenizer = Tokenizer()", "Tokenizer")
+    return code("tokenizer = model.tokenizer")
 
 
 def ids_code(run: Run, keep_steps: bool = False) -> Code:
@@ -93,11 +113,13 @@ def _ids(run: Run, stop: int, keep_steps: bool) -> Code:
 
 def _prompt(run: Run) -> Code:
     if not isinstance(run.reader, Tokenizer):
-        return code(f"ids = {list(run.prompt_ids)}")
-    brings_one = Reference.parse(run.model_name).name != UNTRAINED
-    tokenizer = code("tokenizer = model.tokenizer") if brings_one else code("tokenizer = Tokenizer()", "Tokenizer")
+        return _listed(run.prompt_ids)
     begin = "[tokenizer.end_of_text] + " if run.begin_with_end_of_text else ""
-    return tokenizer + code(f"ids = {begin}tokenizer.encode({run.prompt!r})")
+    return tokenizer_code(run.model_name) + code(f"ids = {begin}tokenizer.encode({run.prompt!r})")
+
+
+def _listed(ids: Sequence[int]) -> Code:
+    return code(f"ids = {list(ids)}")
 
 
 def _grown(run: Run, count: int, keep_steps: bool) -> Code:
