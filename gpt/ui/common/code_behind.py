@@ -9,18 +9,20 @@ from .code import Code
 LABEL = "The code behind it"
 _TEMPLATE = (
     "${value ? '<details><summary>" + LABEL + "</summary>"
-    "<p>Run it with Python in the folder of this project.</p>"
-    '<div class="code-and-copy"><button type="button" class="copy-code"><span aria-live="polite">Copy</span></button>'
-    "<pre><code>' + value + '</code></pre></div></details>' : ''}"
+    '<div class="code-head"><p>Run it with Python in the folder of this project.</p>'
+    '<button type="button" class="copy-code"><span aria-live="polite">Copy</span></button></div>'
+    "<pre><code>' + value + '</code></pre></details>' : ''}"
 )
-# Every drawing of the view replaces the fold: it stays open where it was.
+# A drawing of the view makes the fold anew, or closes it: only the visitor does that.
 _EVENTS = r"""
 let open = false;
-element.addEventListener('toggle', (event) => { if (event.target.isConnected) open = event.target.open; }, true);
+element.addEventListener('click', (event) => {
+  if (event.target.closest('summary')) open = !element.querySelector('details').open;  // Enter is a click too
+});
 new MutationObserver(() => {
   const fold = element.querySelector('details');
   if (fold && fold.open !== open) fold.open = open;
-}).observe(element, {childList: true, subtree: true});
+}).observe(element, {childList: true, subtree: true, attributes: true, attributeFilter: ['open']});
 element.addEventListener('click', async (event) => {
   const button = event.target.closest('.copy-code');
   if (!button) return;

@@ -63,7 +63,7 @@ def tokenizer_code(reference: str) -> Code:
 
 def ids_code(run: Run, keep_steps: bool = False) -> Code:
     """`model`, and `ids` of the whole run; of its new tokens `steps` too where they are kept."""
-    return model_code(run.model_name) + _ids(run, len(run.ids), keep_steps)
+    return model_code(run.model_name) + _settings(run) + _ids(run, len(run.ids), keep_steps)
 
 
 def decoded(run: Run, ids: str) -> str:
@@ -78,11 +78,18 @@ def shown_token(run: Run, token_id: str) -> str:
 
 def traced_code(traced: Traced) -> Code:
     """`traced` of the tokens around the selected one, and `token`: its row there."""
-    window = traced.window
-    whole = window.first_read == 0 and window.stop == len(traced.run.ids)
-    read = "ids" if whole else f"ids[{window.first_read}:{window.stop}]"
     shown = traced.labels[traced.token]
+    read = _stretch(traced)
     return ids_code(traced.run) + code(f"traced = trace(model, {read})\ntoken = {read_row(traced)}  # {shown}", "trace")
+
+
+def traced_read(traced: Traced) -> tuple[Code, Code]:
+    """`read`, the ids that the page reads for the tokens around the selected one, and `token`: its row there."""
+    shown = traced.labels[traced.token]
+    return (
+        ids_code(traced.run) + code(f"read = {_stretch(traced)}"),
+        code(f"token = {read_row(traced)}  # {shown}"),
+    )
 
 
 def read_row(traced: Traced) -> int:
@@ -102,13 +109,25 @@ def read_before(run: Run, position: int) -> str:
     return f"ids[{unread or ''}:{position}]"
 
 
+def _stretch(traced: Traced) -> str:
+    window = traced.window
+    whole = window.first_read == 0 and window.stop == len(traced.run.ids)
+    return "ids" if whole else f"ids[{window.first_read}:{window.stop}]"
+
+
+def _settings(run: Run) -> Code:
+    sampling = run.settings.sampling
+    values = f"temperature={sampling.temperature!r}, top_k={sampling.top_k!r}, top_p={sampling.top_p!r}"
+    return code(f"settings = dict({values}, seed={run.settings.seed!r})") if run.steps else Code()
+
+
 def _ids(run: Run, stop: int, keep_steps: bool) -> Code:
     """`ids` of a run, as far as position `stop` at least."""
     if run.parent is None or run.parted_at is None:
-        return _prompt(run) + _grown(run, stop - len(run.prompt_ids), keep_steps)
+        return _prompt(run) + _grown(stop - len(run.prompt_ids), keep_steps)
     at = run.parted_at
     chosen = code(f"ids = ids[:{at}] + [{run.ids[at]}]  # the branch")
-    return _ids(run.parent, at, keep_steps=False) + chosen + _grown(run, stop - at - 1, keep_steps)
+    return _ids(run.parent, at, keep_steps=False) + chosen + _grown(stop - at - 1, keep_steps)
 
 
 def _prompt(run: Run) -> Code:
@@ -122,15 +141,10 @@ def _listed(ids: Sequence[int]) -> Code:
     return code(f"ids = {list(ids)}")
 
 
-def _grown(run: Run, count: int, keep_steps: bool) -> Code:
+def _grown(count: int, keep_steps: bool) -> Code:
     if count < 1:
         return code("steps = []") if keep_steps else Code()
-    sampling = run.settings.sampling
-    arguments = (
-        f"max_new_tokens={count}, temperature={sampling.temperature!r}, top_k={sampling.top_k!r}, "
-        f"top_p={sampling.top_p!r}, seed={run.settings.seed!r}"
-    )
-    call = f"generate(model, ids, {arguments})"
+    call = f"generate(model, ids, max_new_tokens={count}, **settings)"
     if not keep_steps:
         return code(f"ids += [step.token_id for step in {call}]", "generate")
     return code(f"steps = list({call})\nids += [step.token_id for step in steps]", "generate")
