@@ -12,6 +12,7 @@ from .building_blocks import tab as building_blocks
 from .calculator import tab as calculator
 from .common.drawing import MODEL_EVENT, Updates
 from .common.hints import words_list
+from .common.keyboard import keyboard
 from .common.page_context import Page, Tab
 from .common.saved_pictures import saved_pictures
 from .common.scrolling import reachable_scrolling
@@ -68,6 +69,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
                     tab.build(page)
         words_list()
         reachable_scrolling()
+        keyboard()
         saved_pictures()
         for opening in page.openings:
             opening.drawing.draw_on(items[opening.tab].select)
