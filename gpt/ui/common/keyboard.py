@@ -26,7 +26,7 @@ const follow = (index, until) => {
 };
 document.addEventListener('click', (event) => {
   const token = event.target.closest('#run-strip [data-index]');
-  if (token) follow(token.dataset.index, Date.now() + 3000);
+  if (token) follow(token.dataset.index, Date.now() + 20000);
 });
 
 // As in every list of tabs: arrows go to the next one and open it, Home and End to the ends.
