@@ -13,6 +13,8 @@ from ...runs import Run
 from ...sampling import likeliest
 from ...tokenizer import tokenizer_of
 from ..common.about import About, about_traced
+from ..common.code import Code
+from ..common.code_behind import code_area, code_value
 from ..common.colours import COLOURS
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
@@ -25,14 +27,8 @@ from ..inside.figures import attention_map
 from ..probabilities.tab_components import Seen
 from . import account_words as words
 from .figures import bars, waterfall
-from .panel import in_python, limits
-
-_PYTHON = """
-from gpt import direct_logit_attribution
-
-account = direct_logit_attribution(model, ids, token_id, rival_id)     # no rival: the mean over the vocabulary
-account.logit_difference, sum(part.value for part in account.parts)    # the same
-"""
+from .panel import limits
+from .panel_code import account_code
 
 _MEAN, _MEAN_NAME = "mean", "the mean of all tokens"
 _N_RIVALS = 12
@@ -55,12 +51,13 @@ class _Components:
     detail_figure: gr.Plot
     note: gr.HTML
     save: gr.Row
+    code: gr.HTML
 
     @property
     def drawn(self) -> list[Any]:
         """What drawing changes."""
         detail = [self.detail, self.neuron_area, self.neurons, self.card, self.detail_figure]
-        return [self.note, self.rival, self.said, self.figure, self.parts, *detail]
+        return [self.note, self.rival, self.said, self.figure, self.parts, self.code, *detail]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +137,8 @@ def _lay_out() -> _Components:
             "These are direct effects, on the logit alone. A part that later blocks read may matter far more, or less, "
             "than its own row says: Inside, Switch parts off measures that."
         )
-        in_python(_PYTHON)
         made["save"] = gr.Row()
+        made["code"] = code_area("account-code")
     return _Components(**made)
 
 
@@ -177,7 +174,14 @@ def _drawn(made: _Components, asked: _Asked, part: int | None, number: int | Non
         made.said: status(words.said(found, asked.visible, whose)),
         made.figure: plot(waterfall(words.rises(found)), asked.about),
         made.parts: words.parts_html(found, index),
+        made.code: code_value(_code(asked)),
     } | _detail(made, asked, found.parts[index], number)
+
+
+def _code(asked: _Asked) -> Code:
+    traced, found = asked.traced, asked.found
+    position = traced.window.start + traced.token + 1
+    return account_code(traced.run, traced.window.first_read, position, found.token_id, found.rival_id)
 
 
 def _detail(made: _Components, asked: _Asked, part: Part, number: int | None) -> Updates:

@@ -14,6 +14,7 @@ from ...runs import Run
 from ...tokenizer import tokenizer_of
 from ...tracing import trace
 from ..common.about import About
+from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import Updates, chosen_into
@@ -24,15 +25,8 @@ from ..common.page_html import status, table
 from ..common.token_strip import probability_legend
 from ..inside.figures import attention_map
 from .figures import copies
-from .panel import Panel, in_python, limits
-
-_PYTHON = """
-from gpt import head_scores
-
-scores = head_scores(model, seed=123)        # .previous, .first, .same, .duplicate, .induction, .entropy, .distance
-scores.induction                             # (n_layers, n_heads)
-scores.first_copy_loss, scores.second_copy_loss
-"""
+from .panel import Panel, limits
+from .panel_code import heads_code
 
 _N_RANKED = 10
 
@@ -74,6 +68,7 @@ class _Components:
     map: gr.Plot
     note: gr.HTML
     save: gr.Row
+    code: gr.HTML
 
 
 def build(page: Page, _: gr.HTML) -> Panel:
@@ -91,7 +86,7 @@ def build(page: Page, _: gr.HTML) -> Panel:
 
     with made.save:
         page.save_button("Save these numbers as CSV", "heads-csv", file, [made.seed])
-    outputs = [made.field, made.legend, made.said, made.ranking, made.losses, made.map_said, made.map]
+    outputs = [made.field, made.legend, made.said, made.ranking, made.losses, made.map_said, made.map, made.code]
     chosen = chosen_into(made.head, made.field)
     redraws = [made.measure.input, made.least.input, made.seed.submit, made.seed.blur, chosen]
     return Panel(made.area, made.note, draw, inputs, outputs, redraws)
@@ -132,8 +127,8 @@ def _lay_out() -> _Components:
             "Scores say where a head looks when nothing but repetition can be used, not what it does with what it sees "
             "there, nor what it does in a text that makes sense."
         )
-        in_python(_PYTHON)
         made["save"] = gr.Row()
+        made["code"] = code_area("heads-code")
     return _Components(**made)
 
 
@@ -178,6 +173,7 @@ def _drawn(
             f"Head {block}.{number} on the first sequence; the framed row, token {n + 1}, begins the second copy. "
             "Attention to what followed the same token before is a line beside the diagonal of the copy."
         ),
+        made.code: code_value(heads_code(model_name, seed, measure.field, block, number)),
         made.map: plot(
             attention_map(labels, 1, _attention(library, model_name, ids)[block, number].numpy(), n),
             _about("attention on repeated tokens", model_name, seed).at(block=block, head=number),

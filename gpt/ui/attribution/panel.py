@@ -115,11 +115,3 @@ def small_button(label: str, elem_id: str) -> gr.Button:
 def limits(text: str) -> gr.HTML:
     """The sentence about what a view cannot tell."""
     return gr.HTML(f'<p class="hint">{escape(text)}</p>', elem_classes=["flush"])
-
-
-def in_python(lines: str) -> gr.HTML:
-    """The lines of Python that compute a view, folded away."""
-    return gr.HTML(
-        f'<details class="in-python"><summary>In Python</summary><pre>{escape(lines.strip())}</pre></details>',
-        elem_classes=["flush"],
-    )

@@ -17,6 +17,8 @@ from ...runs import Run
 from ...tokenizer import tokenizer_of
 from ...tracing import WINDOW
 from ..common.about import About
+from ..common.code import Code
+from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import MODEL_EVENT, Listener, Updates
@@ -24,15 +26,8 @@ from ..common.page_context import Page
 from ..common.page_html import status
 from ..common.stoppable_work import Ongoing, stop_for, stop_when_clicked
 from .figures import patch_grid
-from .panel import Kept, Panel, in_python, limits, small_button, streaming
-
-_PYTHON = """
-from gpt import activation_patching
-from gpt.attribution.patching import estimated_patching, prompt_pair
-
-activation_patching(model, ids_from, ids_into, token_id, rival_id)              # (n_layers, t): share that comes back
-estimated_patching(prompt_pair(model, ids_from, ids_into, token_id, rival_id))  # to first order, by one gradient
-"""
+from .panel import Kept, Panel, limits, small_button, streaming
+from .panel_code import swapping_code
 
 
 @dataclass(frozen=True)
@@ -83,6 +78,7 @@ class _Components:
     stop: gr.Button
     note: gr.HTML
     save: gr.Row
+    code: gr.HTML
 
     @property
     def prompts(self) -> list[gr.Textbox]:
@@ -119,7 +115,7 @@ def build(page: Page, _: gr.HTML) -> Panel:
     made.measure.click(
         streaming(ongoing, made.stop, made.note, measured),
         [page.run, *made.prompts],
-        [made.said, made.figure, made.stop, made.note],
+        [made.said, made.figure, made.code, made.stop, made.note],
         **MODEL_EVENT,
     )
     stop_when_clicked(made.stop, ongoing)
@@ -128,7 +124,7 @@ def build(page: Page, _: gr.HTML) -> Panel:
     redraws: list[Listener] = [taken.then]
     for field in made.prompts:
         redraws += [field.submit, field.blur]
-    return Panel(made.area, made.note, draw, made.prompts, [made.said, made.figure, made.measure], redraws)
+    return Panel(made.area, made.note, draw, made.prompts, [made.said, made.figure, made.code, made.measure], redraws)
 
 
 def _lay_out() -> _Components:
@@ -169,8 +165,8 @@ def _lay_out() -> _Components:
             "A state that brings the answer back holds what the prompts differ in; that the model uses this state in "
             "other texts does not follow."
         )
-        in_python(_PYTHON)
         made["save"] = gr.Row()
+        made["code"] = code_area("swap-code")
     return _Components(**made)
 
 
@@ -206,8 +202,14 @@ def _drawn(made: _Components, question: Question, pair: PromptPair, rows: Sequen
     shares = exact if len(exact) == len(pair.traced_from.blocks) else _with_estimate(pair, exact)
     return {
         made.said: status(_said(pair, question[0], len(rows))),
+        made.code: code_value(_code(pair, question)),
         made.figure: plot(patch_grid(_labels(pair), shares.numpy()), _about(*question[:1], question[1:])),
     }
+
+
+def _code(pair: PromptPair, question: Question) -> Code:
+    model_name, taken_from, put_into, *_ = question
+    return swapping_code(model_name, tokenizer_of(pair.model), (taken_from, put_into), pair.token_id, pair.rival_id)
 
 
 def _with_estimate(pair: PromptPair, exact: Tensor) -> Tensor:

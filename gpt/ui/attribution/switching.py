@@ -14,6 +14,7 @@ from ...attribution.reference_text import reference_ids
 from ...model import GPTModel
 from ...runs import Run, first_difference, grow
 from ..common.about import about_run
+from ..common.code_behind import code_area, code_value
 from ..common.components import note_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import MODEL_EVENT, Updates
@@ -23,18 +24,12 @@ from ..common.page_context import Page
 from ..common.stoppable_work import Ongoing, stop_for, stop_when_clicked
 from ..common.token_strip import strip_html, strip_token, token_strip
 from . import switched_words as words
-from .panel import Kept, Panel, in_python, limits, small_button, streaming
+from .panel import Kept, Panel, limits, small_button, streaming
+from .panel_code import switching_code
 from .prediction import Prediction, prediction_of
 from .switched_words import Off
 
 ZERO, MEAN = "nothing", "their mean over a story"
-
-_PYTHON = """
-from gpt import ablate, next_token_table
-
-altered = ablate(model, heads=[(5, 1)], feed_forwards=[3], by="zero")   # by="mean" takes reference=ids
-next_token_table(altered, ids)              # a GPTModel: generate, trace and save_model read it like any other
-"""
 
 _effects: Kept[BlockEffects] = Kept()
 
@@ -56,6 +51,7 @@ class _Components:
     rewritten: gr.HTML
     note: gr.HTML
     save: gr.Row
+    code: gr.HTML
 
 
 def build(page: Page, _: gr.HTML) -> Panel:
@@ -82,6 +78,7 @@ def build(page: Page, _: gr.HTML) -> Panel:
         made.again,
         made.original,
         made.rewritten,
+        made.code,
     ]
     return Panel(made.area, made.note, draw, [made.off, made.by], outputs, [made.by.input, switched.then, cleared.then])
 
@@ -116,8 +113,8 @@ def _lay_out() -> _Components:
             "An effect on one prediction of one text: to name a head, average over many. Other parts may do a part's "
             "work while it is off, so a head without effect need not be useless."
         )
-        in_python(_PYTHON)
         made["save"] = gr.Row()
+        made["code"] = code_area("off-code")
     return _Components(**made)
 
 
@@ -134,6 +131,7 @@ def _drawn(made: _Components, prediction: Prediction, off: Off, way: str) -> Upd
         made.again: gr.update(interactive=found is not None),
         made.original: "",
         made.rewritten: "",
+        made.code: code_value(switching_code(prediction, words.parts_off(config, off), _by(way))),
     }
 
 

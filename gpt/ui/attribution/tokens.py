@@ -14,6 +14,7 @@ from ...library import Library
 from ...runs import Run
 from ...tracing import trace
 from ..common.about import About, about_run
+from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import MODEL_EVENT, Updates
@@ -23,17 +24,9 @@ from ..common.page_html import status
 from ..common.stoppable_work import Ongoing, stop_for, stop_when_clicked
 from ..common.token_strip import StripToken, strip_html, strip_token
 from .figures import measures
-from .panel import Kept, Panel, in_python, limits, small_button, streaming
+from .panel import Kept, Panel, limits, small_button, streaming
+from .panel_code import tokens_code
 from .prediction import Prediction, prediction_of
-
-_PYTHON = """
-from gpt import occlusion, trace
-from gpt.attribution.importance import attention_from_last, gradient_times_input
-
-occlusion(model, ids, token_id)                              # (t,): fall of log p when token i is replaced
-gradient_times_input(model, trace(model, ids), token_id)     # (t,)
-attention_from_last(trace(model, ids))                       # (t,)
-"""
 
 REPLACED, GRADIENT, ATTENTION = (
     "fall of log p when the token is replaced, nats",
@@ -54,13 +47,14 @@ class _Components:
     stop: gr.Button
     note: gr.HTML
     save: gr.Row
+    code: gr.HTML
 
 
 def build(page: Page, strip: gr.HTML) -> Panel:
     """Lay the panel out, hidden, and wire what only it changes and the strip of the tab, which it colours."""
     made = _lay_out()
     ongoing = Ongoing()
-    shown = [made.said, strip, made.legend, made.figure]
+    shown = [made.said, strip, made.legend, made.figure, made.code]
 
     def draw(run: Run, position: int | None) -> Updates:
         prediction = prediction_of(page.library, run, position)
@@ -103,8 +97,8 @@ def _lay_out() -> _Components:
             "Replacing a token tells what this prediction would have been with eight other words in its place, not "
             "what the model does with it; two tokens that say the same cover for each other."
         )
-        in_python(_PYTHON)
         made["save"] = gr.Row()
+        made["code"] = code_area("tokens-code")
     return _Components(**made)
 
 
@@ -137,6 +131,7 @@ def _drawn(
     return {
         made.said: status(_said(prediction, torch.tensor(falls), gradient, attention)),
         strip: _strip(prediction, falls, largest),
+        made.code: code_value(tokens_code(prediction)),
         made.legend: signed_legend("fall of log p when replaced, nats", f"{largest:.2f}"),
         made.figure: plot(measures(prediction.labels, named), _about(prediction)),
     }

@@ -6,10 +6,12 @@ from ...chapter.dropout import PLACES, DropoutPass, dropout_passes
 from ...config import DropRates
 from ...runs import Run
 from ...tokenizer import AnyTokenizer, tokenizer_of
+from ..common.code_behind import code_area, code_value
 from ..common.drawing import Drawing, Updates
 from ..common.number_format import chance, percent
 from ..common.page_context import Page
 from ..common.page_html import bar, table
+from .panel_code import dropout_code
 from .panel_tokens import last_tokens, model_and_tokens, token_html
 
 KEY = "dropout"
@@ -38,12 +40,14 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         loaded = page.library.get(run.model_name)
         ids = last_tokens(run.prompt_ids, loaded, _MOST_TOKENS)
         passes = dropout_passes(loaded.model, ids, DropRates(*chosen), _SEEDS)
-        said = model_and_tokens(loaded, ids, run.prompt_ids)
+        said = f'<p class="status">{model_and_tokens(loaded, ids, run.prompt_ids)}</p>'
         return {
-            shown: f'<p class="status">{said}</p>{_places(passes[1])}{_predictions(tokenizer_of(loaded.model), passes)}'
+            shown: f"{said}{_places(passes[1])}{_predictions(tokenizer_of(loaded.model), passes)}",
+            behind: code_value(dropout_code(run, len(ids), dict(zip(PLACES, chosen, strict=True)), _SEEDS)),
         }
 
-    drawing = page.drawing(draw, rates, [shown], note)
+    behind = code_area("dropout-code")
+    drawing = page.drawing(draw, rates, [shown, behind], note)
     drawing.draw_on(*(rate.input for rate in rates))
     return drawing
 

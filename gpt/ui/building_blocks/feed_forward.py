@@ -6,6 +6,7 @@ from ...chapter.feed_forward import FeedForwardPass, feed_forward_pass, stronges
 from ...runs import Run
 from ..common.about import About, about_traced
 from ..common.block_choice import block_in, block_slider
+from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import Drawing, Updates, chosen_into
@@ -17,6 +18,7 @@ from ..common.token_strip import token_strip
 from ..common.traced_run import Traced, traced_run
 from ..common.traced_strip import traced_strip, traced_text
 from .figures import layers_figure
+from .panel_code import feed_forward_code
 from .panel_tokens import token_html
 
 KEY = "feed-forward"
@@ -43,6 +45,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         with gr.Column(scale=3, min_width=300):
             neurons = gr.HTML(elem_id="neurons", elem_classes=["flush"])
             save_row = gr.Row()
+    behind = code_area("feed-forward-code")
 
     def work(run: Run, index: int | None, block: float) -> tuple[Traced, FeedForwardPass]:
         """The traced stretch of the run, and the pass of the selected token alone."""
@@ -61,6 +64,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
             blocks: slider,
             layers: plot(figure, _about(traced, number)),
             neurons: _neurons(heading, passed),
+            behind: code_value(feed_forward_code(traced, number)),
         }
 
     def file(run: Run, index: int | None, block: float) -> File:
@@ -69,7 +73,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         rows = zip(passed.preactivations[0].tolist(), passed.activations[0].tolist(), strict=True)
         return csv_file(about, ["neuron", "preactivation", "activation"], [(i, *row) for i, row in enumerate(rows)])
 
-    drawing = page.drawing(draw, [page.position, blocks], [strip, where, blocks, layers, neurons], note)
+    drawing = page.drawing(draw, [page.position, blocks], [strip, where, blocks, layers, neurons, behind], note)
     drawing.draw_on(blocks.input, chosen_into(page.position, strip))
     with save_row:
         page.save_button("Save all neurons as CSV", "save-neurons", file, [page.position, blocks])

@@ -8,6 +8,7 @@ from ...chapter.gelu import activation_curves
 from ...runs import Run
 from ..common.about import About, about_traced
 from ..common.block_choice import block_in, block_slider
+from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file, save_button
 from ..common.drawing import Drawing, Updates
@@ -16,6 +17,7 @@ from ..common.page_context import Page
 from ..common.page_html import status
 from ..common.traced_run import traced_run
 from .figures import derivative_figure, difference_figure, value_figure
+from .panel_code import gelu_code
 
 KEY = "gelu"
 LABEL = "GELU"
@@ -41,6 +43,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
     said = gr.HTML(elem_id="gelu-said")
     with gr.Row():
         save_button("Save the curves as CSV", "save-gelu", _curves_file, [ends])
+    behind = code_area("gelu-code")
 
     def draw(run: Run, position: int | None, reach: float, block: float) -> Updates:
         traced = traced_run(page.library, run, position)
@@ -55,9 +58,10 @@ def build(page: Page, note: gr.HTML) -> Drawing:
             derivatives: plot(derivative_figure(curves), _about("derivatives of GELU and ReLU", reach)),
             difference: plot(difference_figure(curves), _about("exact GELU and its tanh form", reach)),
             said: _said(run.model_name, chosen, passed.preactivations, reach),
+            behind: code_value(gelu_code(traced, chosen, reach)),
         }
 
-    outputs = [blocks, values, derivatives, difference, said]
+    outputs = [blocks, values, derivatives, difference, said, behind]
     drawing = page.drawing(draw, [page.position, ends, blocks], outputs, note)
     drawing.draw_on(ends.input, blocks.input)
     return drawing

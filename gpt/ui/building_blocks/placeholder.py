@@ -9,12 +9,14 @@ from ...library import LoadedModel
 from ...runs import Run
 from ...tokenizer import AnyTokenizer
 from ..common.about import about_run
+from ..common.code_behind import code_area, code_value
 from ..common.colours import COLOURS
 from ..common.downloads import File, csv_file
 from ..common.drawing import Drawing, Updates
 from ..common.number_format import MANY, bits, chance, percent
 from ..common.page_context import Page
 from ..common.page_html import bar, table
+from .panel_code import placeholder_code
 from .panel_tokens import last_tokens, model_and_tokens, token_html
 
 KEY = "placeholder"
@@ -64,7 +66,10 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         said = model_and_tokens(loaded, ids, run.prompt_ids)
         is_huge = any(isfinite(result.divergence_bits) and result.divergence_bits >= MANY for result in results)
         why = f'<p class="hint">{_WHY_SO_FAR}</p>' if is_huge else ""
-        return {ladder: f'<p class="status">{said}</p>{table(head, rows, "ladder")}{why}'}
+        return {
+            ladder: f'<p class="status">{said}</p>{table(head, rows, "ladder")}{why}',
+            behind: code_value(placeholder_code(run, len(ids), chosen)),
+        }
 
     def file(run: Run, chosen: list[str]) -> File:
         _, _, results = compared(run, chosen)
@@ -83,7 +88,8 @@ def build(page: Page, note: gr.HTML) -> Drawing:
 
     with gr.Row():
         page.save_button("Save these numbers as CSV", "save-placeholder", file, [parts])
-    drawing = page.drawing(draw, [parts], [ladder], note)
+    behind = code_area("placeholder-code")
+    drawing = page.drawing(draw, [parts], [ladder, behind], note)
     drawing.draw_on(parts.input)
     return drawing
 

@@ -3,13 +3,15 @@
 import gradio as gr
 from torch import Tensor
 
-from ...chapter.printed_figures import BATCH, START, PrintedFigures, printed_figures
+from ...chapter.printed_figures import BATCH, NEW_TOKENS, START, PrintedFigures, printed_figures
 from ...model_reference import CHAPTER_SEED
 from ...runs import Run
 from ...tokenizer import Tokenizer
+from ..common.code_behind import code_area, code_value
 from ..common.drawing import Drawing, Updates
 from ..common.page_context import Page
 from ..common.page_html import table
+from .panel_code import printed_code
 from .panel_tokens import token_html
 
 KEY = "printed"
@@ -33,10 +35,12 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         return {
             shown: _part("4.1", f"Logits of the placeholder model, {shape}", _logits(found, found.placeholder_logits))
             + _part("4.6", f"Logits of GPTModel, {shape}", _logits(found, found.model_logits))
-            + _part("4.7", "“Hello, I am” and six more tokens, greedy, without dropout", _text(found.text_ids))
+            + _part("4.7", "“Hello, I am” and six more tokens, greedy, without dropout", _text(found.text_ids)),
+            behind: code_value(printed_code(BATCH, START, NEW_TOKENS)),
         }
 
-    return page.drawing(draw, [], [shown], note)
+    behind = code_area("printed-code")
+    return page.drawing(draw, [], [shown, behind], note)
 
 
 def _part(section: str, title: str, body: str) -> str:

@@ -7,12 +7,14 @@ import gradio as gr
 from ...chapter.shortcuts import block_gradients, chapter_gradients
 from ...runs import Run
 from ..common.about import About, about_run
+from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file, save_button
 from ..common.drawing import Drawing, Updates
 from ..common.page_context import Page
 from ..common.page_html import table
 from .figures import gradient_figure
+from .panel_code import shortcuts_code
 from .panel_tokens import last_tokens, model_and_tokens
 
 KEY = "shortcuts"
@@ -56,6 +58,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
             small_said: _said(_CHAPTERS, "Layer", 1, chapter, str),  # as it prints them
             large: plot(gradient_figure("Block", 0, "Norm of the weights' gradient", *norms), _about(run)),
             large_said: _said(what, "Block", 0, norms),
+            behind: code_value(shortcuts_code(run, len(ids))),
         }
 
     def file(run: Run) -> File:
@@ -72,7 +75,8 @@ def build(page: Page, note: gr.HTML) -> Drawing:
     with gr.Row():
         save_button("Save the chapter's gradients as CSV", "save-chapter-gradients", chapters_file, [])
         page.save_button("Save the model's gradients as CSV", "save-gradients", file)
-    return page.drawing(draw, [], [small, small_said, large, large_said], note)
+    behind = code_area("shortcuts-code")
+    return page.drawing(draw, [], [small, small_said, large, large_said, behind], note)
 
 
 def _about(run: Run) -> About:

@@ -15,11 +15,13 @@ from ...runs import Run
 from ...tokenizer import tokenizer_of
 from ...tracing import WINDOW
 from ..common.about import About
+from ..common.code_behind import code_area, code_value
 from ..common.components import view_choice
 from ..common.downloads import File, json_file
 from ..common.drawing import Drawing, Updates
 from ..common.page_context import Page
 from ..common.page_html import status, table
+from .panel_code import shapes_code
 from .panel_tokens import last_tokens
 
 KEY = "shapes"
@@ -69,7 +71,10 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         instead = _INSTEAD if text == _CHAPTER and not chapters_batch(loaded) else ""
         said = status(loaded.name + instead if model == _LOADED else f"{model}, without weights")
         stages = [_stage(name, list(tensors)) for name, tensors in groupby(shapes, lambda shape: shape.stage)]
-        return {listed: said + _legend(shapes) + "".join(stages)}
+        return {
+            listed: said + _legend(shapes) + "".join(stages),
+            behind: code_value(shapes_code(run, model == _LOADED, _batch(loaded, text, model, b, t))),
+        }
 
     def file(run: Run, *chosen: Any) -> File:
         return json_file(
@@ -80,7 +85,8 @@ def build(page: Page, note: gr.HTML) -> Drawing:
     with gr.Row():
         page.save_button("Save the shapes as JSON", "save-shapes", file, inputs)
     texts.input(lambda text: gr.Row(visible=text == _ANY), [texts], [any_batch], api_visibility="private")
-    drawing = page.drawing(draw, inputs, [listed], note)
+    behind = code_area("shapes-code")
+    drawing = page.drawing(draw, inputs, [listed, behind], note)
     drawing.draw_on(*(each.input for each in inputs))
     return drawing
 
@@ -93,6 +99,16 @@ def chapters_batch(loaded: LoadedModel) -> list[tuple[int, ...]]:
         return []
     length = min(*map(len, encoded), loaded.model.config.context_length)
     return [tuple(ids[:length]) for ids in encoded]
+
+
+def _batch(loaded: LoadedModel, text: str, model: str, b: float, t: float) -> str:
+    """The batch of ids as an expression, in which `ids` is the prompt."""
+    if text == _ANY:
+        return f"torch.zeros({int(b)}, {int(t)}, dtype=torch.int64)"
+    batch = BATCH if model == _PRESET else chapters_batch(loaded)
+    if text == _CHAPTER and batch:
+        return f"torch.tensor({list(map(list, batch))})"
+    return "torch.tensor([ids])"
 
 
 def _legend(shapes: tuple[NamedShape, ...]) -> str:

@@ -9,11 +9,13 @@ from ...chapter.text_loop import LoopStep, slow_loop
 from ...runs import Run
 from ...tokenizer import AnyTokenizer
 from ..common.about import about_run
+from ..common.code_behind import code_area, code_value
 from ..common.downloads import File, csv_file
 from ..common.drawing import Drawing, Updates
 from ..common.number_format import chance, percent
 from ..common.page_context import Page
 from ..common.page_html import bar, table
+from .panel_code import turns_code
 from .panel_tokens import last_tokens, token_html
 
 KEY = "loop"
@@ -41,8 +43,13 @@ def build(page: Page, note: gr.HTML) -> Drawing:
     def next_turn(run: Run, ids: Sequence[int]) -> Updates:
         loaded = page.library.get(run.model_name)
         (step,) = slow_loop(loaded.model, ids, 1)
-        n_new = len(ids) - len(last_tokens(run.prompt_ids, loaded))
-        return {turn: _turn(loaded.name, run.reader, step, n_new), text: step.appended}
+        n_prompt = len(last_tokens(run.prompt_ids, loaded))
+        n_new = len(ids) - n_prompt
+        return {
+            turn: _turn(loaded.name, run.reader, step, n_new),
+            text: step.appended,
+            behind: code_value(turns_code(run, n_prompt, n_new + 1)),
+        }
 
     def file(run: Run, shown: Sequence[int]) -> File | None:
         """The turn that is shown: what was appended last is what it picked."""
@@ -58,8 +65,9 @@ def build(page: Page, note: gr.HTML) -> Drawing:
 
     with gr.Row():
         page.save_button("Save this turn as CSV", "save-turn", file, [text])
-    page.drawing(next_turn, [text], [turn, text], note).draw_on(following.click)
-    drawing = page.drawing(first_turn, [], [turn, text], note)
+    behind = code_area("loop-code")
+    page.drawing(next_turn, [text], [turn, text, behind], note).draw_on(following.click)
+    drawing = page.drawing(first_turn, [], [turn, text, behind], note)
     drawing.draw_on(again.click)
     return drawing
 

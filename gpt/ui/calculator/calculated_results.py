@@ -15,12 +15,14 @@ from ...estimates.measurement import slowness
 from ...estimates.resident import resident_peak
 from ...estimates.workload import Workload
 from ..common.about import About
+from ..common.code_behind import code_value
 from ..common.components import plot
 from ..common.drawing import Updates
 from ..common.page_html import problem
 from . import estimate_tables as tables
 from .after_chapter import AfterInputs, Values, after_chapter, first_inputs
 from .calculation import about_settings
+from .estimate_code import memory_code, operations_code, parameters_code
 from .figures import flop_bar, memory_bar, memory_curve, parameter_bars
 
 PRESETS = {name: GPTConfig.preset(name) for name in PRESET_NAMES}
@@ -60,12 +62,15 @@ class ResultComponents:
     preset_parameters: Any
     parameters: Any
     head_answer: Any
+    parameters_code: Any
     memory_parts: Any
     memory_growth: Any
     memory: Any
     devices: Any
+    memory_code: Any
     operations_parts: Any
     operations: Any
+    operations_code: Any
     speed_note: Any
     variants_note: Any
     variants_figure: Any
@@ -100,6 +105,7 @@ def _parameters(config: GPTConfig) -> Values:
         "preset_parameters": _preset_bars(config.qkv_bias, config.tied_head),
         "parameters": tables.parameter_table(own, _preset_counts(config.qkv_bias, config.tied_head)),
         "head_answer": tables.head_answer(config),
+        "parameters_code": code_value(parameters_code(config)),
     }
 
 
@@ -145,6 +151,7 @@ def _memory(config: GPTConfig, workload: Workload, over: str) -> Values:
         ),
         "memory": tables.memory_table(estimate, resident),
         "devices": tables.fits_list(fits(estimate.peak, estimate.peak if resident is None else resident.value)),
+        "memory_code": code_value(memory_code(config, workload)),
     }
 
 
@@ -153,7 +160,8 @@ def _operations(config: GPTConfig, workload: Workload, speed: Any) -> Values:
     bar = {
         "operations_parts": plot(
             flop_bar(count.by_component), about_settings("operations", config, workload, _in_order(count.by_component))
-        )
+        ),
+        "operations_code": code_value(operations_code(config, workload)),
     }
     try:
         return bar | {"operations": tables.flop_table(count, 1e9 * float(speed or 0)), "speed_note": ""}

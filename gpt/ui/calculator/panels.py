@@ -7,6 +7,7 @@ import gradio as gr
 
 from ...config import GPTConfig
 from ...estimates.workload import Workload
+from ..common.code_behind import code_area
 from ..common.components import note_area, plot_area
 from .after_chapter import AfterPanel, after_panel
 from .calculated_results import DEFAULT_GFLOPS, GROWTH, ResultComponents, calculated, first_asked
@@ -41,6 +42,7 @@ def build_panels(
         head_answer = gr.HTML(first["head_answer"], elem_id="calc-head-answer")
         table = gr.HTML(first["parameters"], elem_id="calc-parameters")
         presets = plot_area("calc-presets", first["preset_parameters"])
+        parameters_code = code_area("calc-parameters-code", first["parameters_code"])
     with gr.Tab("Memory", id="memory") as memory_tab:
         parts = plot_area("calc-memory-bar", first["memory_parts"])
         memory = gr.HTML(first["memory"], elem_id="calc-memory")
@@ -53,6 +55,7 @@ def build_panels(
         )
         growth = plot_area("calc-growth", first["memory_growth"])
         kept = gr.HTML(elem_id="calc-kept")
+        memory_code = code_area("calc-memory-code", first["memory_code"])
     with gr.Tab("FLOPs", id="flops"):
         operations_bar = plot_area("calc-flops-bar", first["operations_parts"])
         with gr.Row():
@@ -66,6 +69,7 @@ def build_panels(
             )
         speed_note = note_area("calc-speed-problem")
         operations = gr.HTML(first["operations"], elem_id="calc-flops")
+        operations_code = code_area("calc-flops-code", first["operations_code"])
     measuring = None
     if allow_measuring:
         with gr.Tab("Measure", id="measure"):
@@ -82,12 +86,15 @@ def build_panels(
         preset_parameters=presets,
         parameters=table,
         head_answer=head_answer,
+        parameters_code=parameters_code,
         memory_parts=parts,
         memory_growth=growth,
         memory=memory,
         devices=devices,
+        memory_code=memory_code,
         operations_parts=operations_bar,
         operations=operations,
+        operations_code=operations_code,
         speed_note=speed_note,
         measure_note=measure_note,
         **after.shown,

@@ -6,7 +6,7 @@ Gradio's own components, such as the one for formulas, give no way to say so whe
 import gradio as gr
 
 _SCRIPT = r"""
-const places = '.scroll, .unread p, .in-python pre, #formula, #over-the-run';
+const places = '.scroll, .unread p, .code-behind pre, #formula, #over-the-run';
 const holds = (place) => place.querySelector('a[href], button, input, [tabindex]');
 const mark = () => document.querySelectorAll(places).forEach((place) => {
   const scrolls = place.scrollWidth > place.clientWidth || place.scrollHeight > place.clientHeight;

@@ -11,12 +11,14 @@ import gradio as gr
 
 from ...runs import Run, finish_reason, finished, n_unread
 from ...tokenizer import StreamDecoder
+from ..common.code_behind import code_value
 from ..common.drawing import Updates
 from ..common.number_format import chance
 from ..common.redraw_pace import paced
 from ..common.stoppable_work import stop_button
 from ..common.time_limit import time_is_over, within
 from ..common.token_strip import strip_html, strip_token
+from .run_steps import run_steps_code
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Answer:
     text: gr.Textbox
     status: gr.HTML
     stop: gr.Button
+    code: gr.HTML  # of the run as it is when it has ended
     whose: gr.HTML  # says so when the run is not of the model that is loaded
 
     def all(self) -> list[Any]:
@@ -39,6 +42,10 @@ class Answer:
         """The run as a strip and as plain text."""
         decoder = StreamDecoder(run.reader)  # an incomplete character is held back until the rest of it is there
         return {self.strip: run_strip(run), self.text: "".join(map(decoder.push, run.ids))}
+
+    def behind(self, run: Run) -> Updates:
+        """The code that writes the run."""
+        return {self.code: code_value(run_steps_code(run))}
 
     def buttons(self, running: bool) -> Updates:
         """Start or Stop, whichever can be pressed now."""
@@ -51,7 +58,7 @@ class Answer:
         for run, is_last in paced(within(runs, most_seconds), stopped):
             if is_last:
                 limit = None if stopped.is_set() else most_seconds
-                ending = {self.status: _ending(run, monotonic() - started, limit), self.whose: ""}
+                ending = {self.status: _ending(run, monotonic() - started, limit), self.whose: ""} | self.behind(run)
                 yield {self.run: run} | self.shown(run) | ending | self.buttons(running=False)
             else:
                 yield {self.run: run} | self.shown(run) | {self.status: status(f"{length(run)} …")} | beginning

@@ -10,6 +10,7 @@ from ...runs import Run, grow, new_run
 from ...sampling import Sampling
 from ...seeding import LARGEST_DRAW_SEED
 from ...tokenizer import tokenizer_of
+from ..common.code_behind import code_area
 from ..common.components import intro
 from ..common.drawing import MODEL_EVENT, Drawing, Updates
 from ..common.in_line import Waits, while_waiting
@@ -53,18 +54,19 @@ def build(page: Page) -> tuple[Generating, Answer]:
                 text = gr.Textbox(show_label=False, container=False, lines=4, buttons=["copy"], elem_id="run-text")
         with gr.Column(min_width=0, elem_classes=["settings"]):
             controls = Controls(*(prompt, *_settings(page.options.max_tokens), begin))
-    answer = Answer(page.run, prompt, strip, text, run_status, stop, page.whose)
+    code = code_area("run-code")
+    answer = Answer(page.run, prompt, strip, text, run_status, stop, code, page.whose)
     stream = _streaming(page, answer)
 
     def redrawn(run: Run | None) -> Updates:
         """Another tab may have made the run that is shown."""
-        return {strip: gr.skip()} if run is None else answer.shown(run)
+        return {strip: gr.skip()} if run is None else answer.shown(run) | answer.behind(run)
 
     outputs = answer.all()
     inputs = [page.model, *controls.all()]
     gr.on([start.click, controls.prompt.submit], stream, inputs, outputs, **MODEL_EVENT)
     stop_when_clicked(stop, page.ongoing)
-    page.when_opened(KEY, Drawing(redrawn, [page.run], [strip, answer.text], reads_text=False))
+    page.when_opened(KEY, Drawing(redrawn, [page.run], [strip, answer.text, code], reads_text=False))
     return Generating(controls, strip, stream, inputs, outputs), answer
 
 

@@ -12,6 +12,7 @@ from ...runs import Run
 from ..attribution import panels as attribution
 from ..attribution.panels import Panels
 from ..common.about import about_traced
+from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot, plot_area, view_choice
 from ..common.downloads import File, csv_file
 from ..common.drawing import Updates, chosen_into
@@ -23,6 +24,7 @@ from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
 from ..common.view import ViewArea, save_numbers
 from .attention_maps import attention_maps, maps_value
+from .view_code import view_code
 from .views import VIEWS, Look, about, all_heads_numbers
 
 KEY = "inside"
@@ -57,6 +59,7 @@ def build(page: Page) -> None:
                 area = _view_area(said)
             panels = attribution.build(page, strip)
             save = gr.Row()
+            behind = code_area("inside-code")
 
     def look(run: Run, token: int | None, head: int, halves: bool) -> Look:
         """The selected token and head; the first head when the model does not have that one."""
@@ -77,7 +80,11 @@ def build(page: Page) -> None:
             attention(looked_at) if is_attention else area.updates(VIEWS[view].show(looked_at), about(view, looked_at))
         )
         shares = looked_at.selected_row.tolist() if is_attention else ()
-        return drawn | {strip: traced_strip(looked_at.traced, shares), where: traced_text(looked_at.traced)}
+        return drawn | {
+            strip: traced_strip(looked_at.traced, shares),
+            where: traced_text(looked_at.traced),
+            behind: code_value(view_code(view, looked_at)),
+        }
 
     def draw(run: Run, view: str, token: int | None, head: int, halves: bool, *values: Any) -> Updates:
         visible = _visible(view, panels) | {
@@ -91,11 +98,15 @@ def build(page: Page) -> None:
         places: Updates = {component: gr.update(visible=shown) for component, shown in visible.items()}
         if view in VIEWS:
             return places | draw_view(run, view, token, head, halves)
-        return places | {said: "", where: "", strip: _plain_strip(run, token)} | panels.draw(view, run, token, values)
+        return (
+            places
+            | {said: "", where: "", behind: "", strip: _plain_strip(run, token)}
+            | panels.draw(view, run, token, values)
+        )
 
     page.reachable(KEY, view=view)
     inputs = [view, page.position, chosen_head, with_halves]
-    outputs = [strip, strip_area, where, legend, attention_area, maps, enlarged, depth_area, with_halves, save]
+    outputs = [strip, strip_area, where, legend, attention_area, maps, enlarged, depth_area, with_halves, save, behind]
     drawing = page.drawing(draw, [*inputs, *panels.inputs], [*outputs, *area.all(), *panels.outputs], note)
     page.when_opened(KEY, drawing)
     chosen = [chosen_into(page.position, strip), chosen_into(chosen_head, maps)]

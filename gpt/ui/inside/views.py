@@ -17,7 +17,7 @@ from . import figures
 
 # Tokens beside each other in the lens table: as many as fit, and as the output head reads in well under a second.
 LENS_TOKENS = 8
-_TOP = 5
+LENS_CANDIDATES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,16 +194,21 @@ def _columns(numbers: range, labels: Sequence[str]) -> list[str]:
     return [f"{number} {label}" for number, label in zip(numbers, labels, strict=True)]
 
 
-def _read(look: Look) -> tuple[slice, list[str], Lens]:
-    """The window's tokens that the lens shows, the names of its depths, and what it reads there."""
+def lens_tokens(look: Look) -> slice:
+    """The window's tokens that the lens shows: those around the selected one."""
     t = len(look.traced.trace.ids)
     start = max(0, min(look.traced.token - LENS_TOKENS // 2, t - LENS_TOKENS))
-    shown = slice(start, min(start + LENS_TOKENS, t))
+    return slice(start, min(start + LENS_TOKENS, t))
+
+
+def _read(look: Look) -> tuple[slice, list[str], Lens]:
+    """The window's tokens that the lens shows, the names of its depths, and what it reads there."""
+    shown = lens_tokens(look)
     step = 1 if look.halves else 2
     places = look.places[::step]
     if not look.halves:
         places = [place.removesuffix(" feed-forward") for place in places]
-    return shown, places, logit_lens(look.traced.model, look.traced.trace.stream[::step, shown], _TOP)
+    return shown, places, logit_lens(look.traced.model, look.traced.trace.stream[::step, shown], LENS_CANDIDATES)
 
 
 def _lens_table(look: Look, shown: slice, places: Sequence[str], read: Lens) -> str:

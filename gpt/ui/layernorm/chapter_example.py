@@ -7,12 +7,14 @@ from torch import Tensor
 
 from ...chapter.layernorm_example import NormalizedRows, chapter_example, normalize_rows
 from ..common.about import About
+from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file, save_button
 from ..common.drawing import Drawing, Updates
 from ..common.number_format import real
 from ..common.page_html import status, table
 from . import figures
+from .view_code import example_code
 
 OUTPUTS, INPUTS = "the layer's outputs, 2 × 6", "its inputs, 2 × 5"
 BIASED, UNBIASED = "biased: divide by d", "unbiased: divide by d − 1"
@@ -33,6 +35,7 @@ def build() -> Drawing:
     figure = plot_area("example-figure")
     with gr.Row():
         save_button("Save these numbers as CSV", "example-csv", _file, [rows, variance, exponent])
+    behind = code_area("example-code")
 
     def draw(rows: str, variance: str, exponent: float) -> Updates:
         result, by_hand = (normalized(rows, variance, each) for each in (exponent, None))
@@ -42,9 +45,10 @@ def build() -> Drawing:
             figure: plot(
                 figures.example(result.x.numpy(), result.normalized.numpy()), _about(rows, variance, exponent)
             ),
+            behind: code_value(example_code(rows == INPUTS, variance == UNBIASED, exponent)),
         }
 
-    drawing = Drawing(draw, [rows, variance, exponent], [said, numbers, figure])
+    drawing = Drawing(draw, [rows, variance, exponent], [said, numbers, figure, behind])
     drawing.draw_on(rows.input, variance.input, exponent.input)
     return drawing
 

@@ -5,6 +5,7 @@ import gradio as gr
 from ...runs import Run
 from ...tracing import NORM_NAMES
 from ..common.block_choice import block_in, block_slider
+from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot_area, view_choice
 from ..common.drawing import Updates, chosen_into
 from ..common.page_context import Page
@@ -13,6 +14,7 @@ from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
 from ..common.view import ViewArea, save_numbers
 from . import chapter_example
+from .view_code import view_code
 from .views import VIEWS, Look, about
 
 KEY = "layernorm"
@@ -39,6 +41,7 @@ def build(page: Page) -> None:
             with gr.Column(elem_id="norm-figures") as shown_area:
                 area = _view_area()
                 save = gr.Row()
+                behind = code_area("norm-code")
             with gr.Column(visible=False) as example_area:
                 example = chapter_example.build()
 
@@ -61,11 +64,12 @@ def build(page: Page) -> None:
             example.fn(*example_values)
             if is_example
             else area.updates(VIEWS[view].show(looked_at), about(view, looked_at))
+            | {behind: code_value(view_code(view, looked_at))}
         )
 
     page.reachable(KEY, view=view, block=blocks, norm=norms)
     place = [view, page.position, blocks, norms]
-    outputs = [strip, where, blocks, shown_area, example_area, *area.all(), *example.outputs]
+    outputs = [strip, where, blocks, shown_area, example_area, *area.all(), behind, *example.outputs]
     drawing = page.drawing(draw, [*place, *example.inputs], outputs, note)
     page.when_opened(KEY, drawing)
     drawing.draw_on(blocks.input, norms.input, view.input, chosen_into(page.position, strip))

@@ -9,6 +9,7 @@ from ...runs import Run
 from ..common.about import about_traced
 from ..common.block_choice import block_in, block_slider, head_in, head_slider
 from ..common.choice_script import CHOOSING
+from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area
 from ..common.downloads import File, svg_file
 from ..common.drawing import KEPT_EVENT, Updates, chosen_into
@@ -17,6 +18,7 @@ from ..common.token_strip import token_strip
 from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
 from . import opened
+from .box_code import box_code
 from .boxes import Look, map_of
 from .following import following
 from .picture import FIRST_HEAD, map_svg
@@ -56,19 +58,19 @@ def build(page: Page) -> None:
                 more = gr.Button("", size="sm", elem_id="map-more", elem_classes=["small"])
             follow = following("map-follow")
             code = gr.HTML(elem_id="map-code", elem_classes=["flush"])
+    behind = code_area("map-code-behind")
     box = gr.Radio(list(BOXES), value="attention", label="Box", visible="hidden", elem_id="map-box")
 
     def look(run: Run, key: str | None, token: int | None, block: float, head: float, carry: str | None) -> Look:
         traced = traced_run(page.library, run, token)
         config = traced.model.config
-        number, _ = block_in(config, block)
-        return Look(traced, BOXES[key or "attention"], number, head_in(config, head)[0], carry or SHAPE)
+        chosen_block, chosen_head = block_in(config, block)[0], head_in(config, head)[0]
+        return Look(traced, BOXES[key or "attention"], chosen_block, chosen_head, carry or SHAPE)
 
     def draw(run: Run, *values: Any) -> Updates:
         looked_at = look(run, *values)
         _, _, block, head, _ = values
-        config = looked_at.traced.model.config
-        shown = opened.opened_box(looked_at)
+        config, shown = looked_at.traced.model.config, opened.opened_box(looked_at)
         return {
             picture: map_svg(map_of(looked_at)),
             said: f'<p class="status">{CARRIED[looked_at.carry]}</p>',
@@ -80,6 +82,7 @@ def build(page: Page) -> None:
             more: gr.Button(f"{looked_at.box.more_said} →"),
             follow: shown.follow,
             code: shown.code,
+            behind: code_value(box_code(looked_at)),
         }
 
     def choose(event: gr.SelectData, block: float, head: float) -> Updates:
@@ -98,7 +101,7 @@ def build(page: Page) -> None:
         return svg_file(about, map_svg(map_of(looked_at)))
 
     inputs = [box, page.position, blocks, heads, carried]
-    outputs = [picture, said, strip, where, blocks, heads, heading, more, follow, code]
+    outputs = [picture, said, strip, where, blocks, heads, heading, more, follow, code, behind]
     drawing = page.drawing(draw, inputs, outputs, note)
     page.reachable(KEY, view=box, block=blocks, head=heads, show=carried)
     page.when_opened(KEY, drawing)

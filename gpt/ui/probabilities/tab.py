@@ -117,7 +117,7 @@ def _is_worth_drawing(now: Seen) -> bool:
 
 
 def _wire_reshaping(page: Page, tab: TabComponents, seen: list[Any]) -> None:
-    changing = [tab.selection, tab.note, tab.selected, tab.table, tab.formula, tab.take, tab.as_run]
+    changing = [tab.selection, tab.note, tab.selected, tab.table, tab.formula, tab.code, tab.take, tab.as_run]
 
     def reshape(*inputs: Any) -> Updates:
         return with_note(tab.note, lambda: draw_step(page, tab, Seen(*inputs)))

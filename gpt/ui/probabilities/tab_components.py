@@ -8,6 +8,7 @@ import gradio as gr
 from ...generation import Settings
 from ...runs import Run
 from ...sampling import Sampling
+from ..common.code_behind import code_area
 from ..common.components import note_area, plot_area
 from ..common.stoppable_work import stop_for
 from ..common.token_strip import token_strip
@@ -86,6 +87,7 @@ class TabComponents:
     prompt: gr.Textbox
     again: gr.Button
     again_note: gr.HTML
+    code: gr.HTML
 
     def sliders(self) -> list[gr.Slider]:
         """What reshapes the distribution of the selected token, and how many of its tokens are listed."""
@@ -118,6 +120,7 @@ def lay_out() -> TabComponents:
         made["prompt"] = gr.Textbox(label="Prompt", lines=2, max_lines=8, elem_id="own-prompt")
         made["again"] = gr.Button("Run with the settings of the sliders", elem_id="run-again")
         made["again_note"] = note_area("run-again-note")
+    made["code"] = code_area("step-code")
     return TabComponents(**made)
 
 

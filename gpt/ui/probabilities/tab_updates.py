@@ -7,6 +7,7 @@ import gradio as gr
 
 from ...runs import Run, finished
 from ..common.about import about_run
+from ..common.code_behind import code_value
 from ..common.components import plot
 from ..common.drawing import Updates, with_note
 from ..common.page_context import Page
@@ -16,6 +17,7 @@ from .candidate_table import candidates
 from .figures import over_the_run
 from .selected_token import select_token, token_scores
 from .softmax_formula import formula
+from .step_code import step_code
 from .tab_components import Seen, TabComponents
 
 
@@ -98,13 +100,14 @@ def draw_step(page: Page, tab: TabComponents, now: Seen) -> Updates:
         tab.as_run: gr.update(interactive=now.sampling != selected.run.settings.sampling),
     }
     if table is None:
-        return said | {tab.table: None, tab.formula: "", tab.take: gr.update(interactive=False)}
+        return said | {tab.table: None, tab.formula: "", tab.code: "", tab.take: gr.update(interactive=False)}
     run = selected.run
     chosen = selected.token_id if now.selection.chosen is None else now.selection.chosen
     row = next(row for row in table.tokens if row.token_id == chosen)
     return said | {
         tab.table: candidates(table, run.reader, now.sampling, selected.marks(), chosen),
         tab.formula: formula(row, table, now.sampling),
+        tab.code: code_value(step_code(run, selected.position, now.sampling, now.n)),
         tab.take: gr.update(value=words.branch_label(selected, chosen), interactive=chosen != selected.token_id),
     }
 

@@ -1,0 +1,108 @@
+"""The code behind Generate, Probabilities, LayerNorm and the Calculator computes what they show."""
+
+import io
+
+import pandas
+import pytest
+import torch
+
+from gpt.ui.layernorm.chapter_example import BIASED, INPUTS, OUTPUTS, UNBIASED
+from gpt.ui.layernorm.views import VIEWS
+from tests.ui.code_behind.conftest import TOKEN
+from tests.ui.code_behind.pasted import BLOCK, executed, same, saved, text_of
+from tests.ui.visitor import Visitor
+
+
+def test_the_text_is_written_again_with_the_figures_of_every_token(looking):
+    found = executed(looking, "run-code")
+    assert tuple(found["ids"]) == looking.run.ids
+    for step, shown in zip(found["steps"], looking.run.steps, strict=True):
+        assert (step.token_id, step.probability, step.rank) == (shown.token_id, shown.probability, shown.rank)
+
+
+@pytest.mark.parametrize("position", [TOKEN, 3, 16])
+def test_the_candidates_are_those_of_the_selected_token_and_the_sliders(looking, position):
+    looking.put(T=0.8, k=12, p=0.9, rows=9)
+    looking.fire("probabilities-strip", "select", index=position)
+    table = executed(looking, "step-code")["table"]
+    shown = saved(looking, "save-step")[: len(table.tokens)]
+    for name in ("rank", "token_id", "logit", "probability", "sampling_probability"):
+        same([float(getattr(row, name)) for row in table.tokens], shown[name].astype(float).to_numpy())
+
+
+def test_the_first_token_was_not_predicted_and_has_no_code(looking):
+    looking.fire("probabilities-strip", "select", index=0)
+    assert text_of(looking, "step-code") == ""
+
+
+@pytest.fixture
+def branched(looking) -> Visitor:
+    looking.fire("candidates", "select", index=262)
+    looking.fire("take")
+    yield looking
+    looking.fire("back")
+
+
+def test_a_branch_is_written_again_from_its_first_prompt(branched):
+    assert branched.run.parent is not None
+    assert tuple(executed(branched, "step-code")["ids"]) == branched.run.ids
+    branched.open_tab("Generate")
+    found = executed(branched, "run-code")
+    assert tuple(found["ids"]) == branched.run.ids
+    assert [step.probability for step in found["steps"]] == [
+        step.probability for step in branched.run.steps[-len(found["steps"]) :]
+    ]
+
+
+@pytest.mark.parametrize("norm", ["norm1", "final_norm"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_of_a_norm_is_computed_as_it_is_drawn(looking, view, norm):
+    looking.put(norm_view=view, norm_block=BLOCK, norm_name=norm)
+    looking.fire("norm-view", "input")
+    found, shown = executed(looking, "norm-code"), saved(looking, "norm-csv")
+    expected = {
+        "Distribution": lambda: (torch.stack([*found["features"].values()], 1), shown.loc[:, "before":"after"]),
+        "Per token": lambda: (
+            torch.stack([found[name][stage] for stage in found["means"] for name in ("means", "variances")], 1),
+            shown.loc[:, "mean before":"biased variance after"],
+        ),
+        "Feature map": lambda: (torch.cat([found["before"], found["after"]]), shown.loc[:, "0":]),
+        "Scale and shift": lambda: (torch.stack([found["scale"], found["shift"]], 1), shown[["scale", "shift"]]),
+        "Through the depth": lambda: (found["deviations"], shown[[name for name in shown if name[0].isdigit()]]),
+        "Without norms": lambda: (
+            torch.stack([found["with_norms"], found["without"]], 1),
+            shown[["with norms", "without"]],
+        ),
+    }
+    numbers, drawn = expected[view]()
+    same(numbers, drawn.to_numpy())
+
+
+@pytest.mark.parametrize("rows", [INPUTS, OUTPUTS])
+@pytest.mark.parametrize("variance", [BIASED, UNBIASED])
+def test_the_chapters_example_is_normalized_as_it_is_drawn(looking, rows, variance):
+    looking.put(example_rows=rows, example_variance=variance, example_eps=-3)
+    looking.fire("example-rows", "input")
+    found, shown = executed(looking, "example-code"), saved(looking, "example-csv")
+    drawn = shown[shown["row"].str.startswith("normalized")].loc[:, "1" : str(found["x"].shape[1])]
+    same(found["normalized"], drawn.to_numpy())
+
+
+@pytest.fixture
+def calculator(looking) -> Visitor:
+    looking.put(calc_n_layers=7, calc_tied_head=True, calc_mode="training", calc_seq_len=256, calc_batch_size=3)
+    looking.fire("calc-n_layers", "input")
+    return looking
+
+
+def test_parameters_memory_and_operations_are_those_of_the_fields(calculator):
+    shown = pandas.read_json(io.StringIO(calculator.saved("calc-json")["text"]), typ="series")
+    parameters = executed(calculator, "calc-parameters-code")["parameters"]
+    assert parameters.total == shown["parameters"]["total"]
+    assert parameters.by_component == shown["parameters"]["by_component"]
+    memory = executed(calculator, "calc-memory-code")["memory"]
+    assert memory.activations > 0
+    assert all(getattr(memory, name) == size for name, size in shown["memory_bytes"].items() if name != "resident")
+    found = executed(calculator, "calc-flops-code")
+    assert found["operations"] == shown["flops"]["by_component"]
+    assert found["forward"] == shown["flops"]["forward"]
