@@ -15,6 +15,7 @@ from gpt.chapter.layernorm_example import chapter_example
 from gpt.chapter.shortcuts import block_gradients
 from gpt.chapter.tensor_shapes import tensor_shapes
 from gpt.chapter.without_norms import without_norms
+from gpt.engine.weights_digest import weights_digest
 from gpt.estimates.budget import memory_of
 from gpt.estimates.flops import count_flops
 from gpt.estimates.resident import resident_peak
@@ -22,15 +23,17 @@ from gpt.estimates.workload import Workload
 from gpt.sampling import Sampling, token_table
 from gpt.ui.calculator.setting_controls import ConfigControls, WorkloadControls
 from gpt.ui.layernorm.chapter_example import BIASED, INPUTS, OUTPUTS, UNBIASED
+from gpt.version import full_version
 
 TOKENIZER = Tokenizer()
 BUTTONS = {
     "save-step", "save-run", "norm-csv", "example-csv", "inside-csv", "calc-csv", "calc-json",
     "save-gelu", "save-neurons", "save-gradients", "save-shapes",
-    "map-svg", "account-csv", "heads-csv", "tokens-csv", "off-csv", "swap-csv",
+    "account-csv", "heads-csv", "tokens-csv", "off-csv", "swap-csv",
     "save-tokens", "save-placeholder", "save-turn", "save-chapter-gradients", "inside-maps-csv",
     "train-csv",  # in ui/train/test_tab.py
 }  # fmt: skip
+WITHOUT_A_FILE_HERE = {"off-csv", "swap-csv", "train-csv", "save-turn"}  # nothing is there until something is asked
 TOKEN, BLOCK = 5, 2  # what is looked at in all of these: neither the first nor in the middle
 SETTINGS = {"max_new_tokens": 6, "temperature": 0.7, "top_k": 30, "top_p": 0.9, "seed": 11}
 
@@ -100,6 +103,39 @@ def test_every_row_says_of_which_model_prompt_and_selection_it_is(visitor, ids):
     assert set(read["selected token number"]) == {str(TOKEN + 1)}
     assert set(read["selected token"]) == set(visible(ids[TOKEN : TOKEN + 1]))
     assert set(read["selected token id"]) == {str(ids[TOKEN])}
+
+
+JSON_OF_A_MODEL = ["save-run", "save-shapes"]
+
+
+@pytest.mark.usefixtures("ids")
+def test_every_json_file_is_known(visitor):
+    files = {button: visitor.saved(button) for button in BUTTONS - WITHOUT_A_FILE_HERE}
+    found = {button for button, file in files.items() if file["type"] == "application/json"}
+    assert found == {*JSON_OF_A_MODEL, "calc-json"}
+
+
+@pytest.mark.usefixtures("ids")
+@pytest.mark.parametrize("button", JSON_OF_A_MODEL)
+def test_a_json_file_says_of_which_model_weights_and_code_it_is(visitor, uneven_model, button):
+    visitor.put(shapes_text="The chapter's two sentences")
+    saved = json.loads(visitor.saved(button)["text"])
+    assert saved["app"] == "GPT-2 explorer" and saved["version"] == full_version()
+    assert saved["model"] == visitor.run.model_name
+    assert saved["weights"]["precision"] == "float32"
+    assert saved["weights"]["digest"] == weights_digest(uneven_model)
+
+
+def test_shapes_of_a_model_without_weights_name_no_weights(visitor):
+    visitor.put(shapes_model="gpt2-124M")
+    saved = json.loads(visitor.saved("save-shapes")["text"])
+    visitor.put(shapes_model="the loaded one")
+    assert (saved["model"], saved["weights"]) == ("gpt2-124M", None)
+
+
+def test_the_calculation_says_with_which_code_it_was_made(visitor):
+    saved = json.loads(visitor.saved("calc-json")["text"])
+    assert (saved["version"], saved["model"], saved["weights"]) == (full_version(), None, None)
 
 
 # Probabilities
@@ -376,7 +412,9 @@ def test_the_shapes_are_those_of_the_chosen_text(visitor, uneven_model, ids, tex
     expected = tensor_shapes(uneven_model, torch.tensor(batch if "two" in text else [ids[:4]]))
     file = visitor.saved("save-shapes")
     assert file["name"].startswith("building-blocks-tensor-shapes_")
-    assert json.loads(file["text"]) == json.loads(json.dumps([asdict(shape) for shape in expected]))
+    saved = json.loads(file["text"])
+    assert saved["tensors"] == json.loads(json.dumps([asdict(shape) for shape in expected]))
+    assert saved["text"] == text
 
 
 # Calculator
@@ -412,7 +450,8 @@ def test_the_sums_are_all_formulas_of_the_settings_in_the_fields(calculator):
 
 def test_the_calculation_has_every_setting_and_every_figure(calculator):
     saved = json.loads(calculator.saved("calc-json")["text"])
-    assert set(saved) == {"config", "workload", "parameters", "memory_bytes", "flops", "formulas", "measurement"}
+    own = {"config", "workload", "parameters", "memory_bytes", "flops", "formulas", "measurement"}
+    assert set(saved) == {"app", "version", "what", "model", "weights", *own}
     assert saved["measurement"] is None
     assert saved["config"] == asdict(CONFIG)
     assert saved["workload"] == asdict(WORKLOAD)

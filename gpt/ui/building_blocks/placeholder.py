@@ -15,6 +15,7 @@ from ..common.drawing import Drawing, Updates
 from ..common.number_format import MANY, bits, chance, percent
 from ..common.page_context import Page
 from ..common.page_html import bar, table
+from ..common.saved_pictures import pictured
 from .panel_tokens import last_tokens, model_and_tokens, token_html
 
 KEY = "placeholder"
@@ -33,6 +34,7 @@ _LADDER = [tuple(PARTS)[:count] for count in range(len(PARTS) + 1)]
 _NAMES = ["4.1 placeholder", *(f"{section} + {name}" for name, section in PARTS.items()), "Your own model"]
 _IDEAS = {"LayerNorm": "norms", "feed-forward": "feed-forward", "shortcuts": "original", "attention": "attention"}
 
+_WHAT = "Building blocks: placeholder"
 _COLUMNS = (
     "network",
     *PARTS,
@@ -64,7 +66,8 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         said = model_and_tokens(loaded, ids, run.prompt_ids)
         is_huge = any(isfinite(result.divergence_bits) and result.divergence_bits >= MANY for result in results)
         why = f'<p class="hint">{_WHY_SO_FAR}</p>' if is_huge else ""
-        return {ladder: f'<p class="status">{said}</p>{table(head, rows, "ladder")}{why}'}
+        shown = f'<p class="status">{said}</p>{table(head, rows, "ladder")}{why}'
+        return {ladder: pictured(about_run(_WHAT, run), shown)}
 
     def file(run: Run, chosen: list[str]) -> File:
         _, _, results = compared(run, chosen)
@@ -79,7 +82,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
             for name, result in zip(_NAMES, results, strict=True)
             for row in result.tokens
         ]
-        return csv_file(about_run("Building blocks: placeholder", run), _COLUMNS, rows)
+        return csv_file(about_run(_WHAT, run), _COLUMNS, rows)
 
     with gr.Row():
         page.save_button("Save these numbers as CSV", "save-placeholder", file, [parts])

@@ -29,7 +29,8 @@ _TEMPLATE = r"""${(() => {
       '" aria-label="' + name + '" title="' + name + '" aria-pressed="' + (i === value.selected) +
       '" tabindex="' + (i === value.selected ? 0 : -1) + '"></button>';
   };
-  return '<p class="field-axes" aria-hidden="true">head →, block ↓</p>' +
+  return '<span hidden data-picture="' + escape(value.picture) + '"></span>' +
+    '<p class="field-axes" aria-hidden="true">head →, block ↓</p>' +
     '<div class="maps" style="--blocks:' + Number(value.blocks) + ';--heads:' + Number(value.heads) + '">' +
     '<div class="maps-heads" aria-hidden="true">' + numbers(value.heads) + '</div>' +
     '<div class="maps-blocks" aria-hidden="true">' + numbers(value.blocks) + '</div>' +
@@ -56,7 +57,10 @@ def attention_maps(elem_id: str) -> gr.HTML:
 
 
 def maps_value(weights: Tensor, selected: tuple[int, int]) -> dict[str, Any]:
-    """What the field shows of attention weights (L, h, t, s); selected is the marked (block, head)."""
+    """What the field shows of attention weights (L, h, t, s); selected is the marked (block, head).
+
+    Its "picture", what `saved_pictures.words_of` gives, is added by who shows it.
+    """
     n_blocks, n_heads = weights.shape[:2]
     return {
         "blocks": n_blocks,

@@ -28,7 +28,8 @@ _TEMPLATE = r"""${(() => {
     Boolean(row.chosen) + '" aria-label="' + escape(row.label) + '">' + escape(row.text) + '</button>' +
     (row.mark ? '<span class="mark">' + escape(row.mark) + '</span>' : '') + '</td><td>' + Number(row.token_id) +
     '</td><td>' + escape(row.logit) + '</td>' + figures(row) + '</tr>';
-  return '<div class="scroll"><table class="candidates"><thead><tr><th>rank</th><th class="name">token</th>' +
+  return '<span hidden data-picture="' + escape(value.picture) + '"></span>' +
+    '<div class="scroll"><table class="candidates"><thead><tr><th>rank</th><th class="name">token</th>' +
     '<th>id</th><th>logit</th><th class="share">probability</th><th class="share">' + escape(value.after) +
     '</th><th class="fate">filter</th></tr></thead><tbody>' + value.rows.map(token).join('') +
     '<tr class="others"><td></td><td class="name" colspan="3">' + escape(value.others.text) + '</td>' +
@@ -88,7 +89,10 @@ def step_rows(table: TokenTable, reader: AnyTokenizer, marks: dict[int, str]) ->
 def candidates(
     table: TokenTable, reader: AnyTokenizer, sampling: Sampling, marks: dict[int, str], chosen: int
 ) -> dict[str, Any]:
-    """What a `candidate_table` shows: marks say what happened to a token, chosen is the id of the chosen row."""
+    """What a `candidate_table` shows: marks say what happened to a token, chosen is the id of the chosen row.
+
+    Its "picture", what `saved_pictures.words_of` gives, is added by who shows it.
+    """
     largest = max(max(row.probability, row.sampling_probability) for row in table.tokens)
     count = f"{table.other_count:,}"
     return {
