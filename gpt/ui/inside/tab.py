@@ -18,7 +18,7 @@ from ..common.downloads import File, csv_file
 from ..common.drawing import Updates, chosen_into
 from ..common.page_context import Page
 from ..common.page_html import status
-from ..common.saved_pictures import pictured, words_of
+from ..common.saved_pictures import pictured
 from ..common.selected_position import valid_position
 from ..common.token_strip import probability_legend, strip_html, strip_token, token_strip
 from ..common.traced_run import traced_run
@@ -32,10 +32,6 @@ LABEL = "Inside"
 ATTENTION, _, LENS = VIEWS
 
 _STRIP_COLOURS = "The stronger the blue, the more the selected token attends to a token."
-_MAPS_COLOURS = (
-    "A row of maps is a block, a column a head; in each, a row is a token that looks, and blue deepens with the square "
-    "root of the weight. Framed: the head that is enlarged."
-)
 
 
 def build(page: Page) -> None:
@@ -75,8 +71,8 @@ def build(page: Page) -> None:
 
     def attention(looked_at: Look) -> Updates:
         shown = VIEWS[ATTENTION].show(looked_at)
-        maps_shown = maps_value(looked_at.all_weights, (looked_at.block, looked_at.head))
-        maps_shown["picture"] = words_of(about_traced("Inside: all heads", looked_at.traced, _MAPS_COLOURS))
+        about_maps = about_traced("Inside: all heads", looked_at.traced)
+        maps_shown = maps_value(looked_at.all_weights, (looked_at.block, looked_at.head), about_maps)
         return {said: status(shown.said), maps: maps_shown, enlarged: plot(shown.figure, about(ATTENTION, looked_at))}
 
     def draw_view(run: Run, view: str, token: int | None, head: int, halves: bool) -> Updates:

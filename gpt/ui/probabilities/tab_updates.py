@@ -10,7 +10,6 @@ from ..common.about import about_run
 from ..common.components import plot
 from ..common.drawing import Updates, with_note
 from ..common.page_context import Page
-from ..common.saved_pictures import words_of
 from ..common.selected_position import valid_position
 from . import words
 from .candidate_table import candidates
@@ -103,9 +102,9 @@ def draw_step(page: Page, tab: TabComponents, now: Seen) -> Updates:
     run = selected.run
     chosen = selected.token_id if now.selection.chosen is None else now.selection.chosen
     row = next(row for row in table.tokens if row.token_id == chosen)
-    picture = words_of(words.about_candidates(selected, now.sampling))
+    about = words.about_candidates(selected, now.sampling)
     return said | {
-        tab.table: candidates(table, run.reader, now.sampling, selected.marks(), chosen) | {"picture": picture},
+        tab.table: candidates(table, run.reader, now.sampling, selected.marks(), chosen, about),
         tab.formula: formula(row, table, now.sampling),
         tab.take: gr.update(value=words.branch_label(selected, chosen), interactive=chosen != selected.token_id),
     }
