@@ -87,6 +87,7 @@ def test_the_button_opens_it_escape_closes_it_and_it_goes_on_where_it_was(open_p
     expect(page.locator("#tour")).to_be_hidden()
     expect(page).not_to_have_url(re.compile("lesson="))
     page.reload()
+    expect(page.locator("#candidates .candidate").first).to_be_visible(timeout=60_000)
     page.get_by_role("tab", name="Generate").click()
     page.locator("#follow-the-chapter").click()
     arrived(page, "start", 3)
