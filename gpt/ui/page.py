@@ -89,7 +89,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
             model: Updates = {page.model: comes or gr.skip()}
             stop = named_in(request.query_params)
             if stop is not None:
-                return model | tour.arriving(page, stop)
+                return model | tour.arriving(page, stop, comes)
             token = token_from(request)
             position = gr.skip() if token is None else token
             shown = [position, *read(long_prompt, request), *view_from(page.places, request)]

@@ -47,10 +47,13 @@ def test_a_link_opens_on_its_stop_and_next_and_prev_drive_the_tabs(tour):
     arrived(page, "4.2", 3)
     expect(page.locator("#norm-view label.selected")).to_have_text("Through the depth")
     expect(page.locator("#norm-figure .main-svg").first).to_be_visible()
+    selected = page.locator("#norm-strip .token.selected")
+    expect(selected).to_have_text("·you")  # the prompt's last token, of which the stop speaks
     page.locator(".tour-step.next").click()
     arrived(page, "4.2", 4)
     expect(page.locator("#norm-view label.selected")).to_have_text("Without norms")
     expect(page.locator("#norm-said")).to_contain_text("replaced by the identity")
+    expect(selected).to_have_text("·you")
     page.locator(".tour-step", has_text="Prev").click()
     arrived(page, "4.2", 3)
     expect(page.locator("#norm-said")).to_contain_text("Each block adds")
