@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from weakref import WeakValueDictionary
@@ -15,6 +16,7 @@ from weakref import WeakValueDictionary
 from .config import GPTConfig
 from .engine.packed_model import held_bytes, packed_model
 from .engine.precision import set_precision, weight_bytes
+from .engine.weights_digest import weights_digest
 from .estimates.budget import count_parameters
 from .estimates.machine import memory_bytes
 from .files import hub, hub_progress
@@ -69,6 +71,11 @@ class LoadedModel:
     def held_bytes(self) -> int:
         """Bytes in memory now: with what was packed of its numbers for reading, which may come later."""
         return held_bytes(self.model)
+
+    @cached_property
+    def weights_digest(self) -> str:
+        """What `engine.weights_digest` computes, once: models here are read-only."""
+        return weights_digest(self.model)
 
 
 class Library:

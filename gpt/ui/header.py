@@ -6,13 +6,12 @@ import gradio as gr
 
 from ..files.layouts import WeightsError
 from ..library import Library
+from ..version import APP
 from . import model_picker
 from .common.drawing import Drawing, Updates
 from .copy_link import copy_link
 from .linked_model import Linked, linked_model, wanted_html, wanted_model
 from .loaded_line import line, loaded_text
-
-TITLE = "GPT-2 explorer"
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Header:
 def build(library: Library, model: gr.State, chosen: gr.State) -> Header:
     """Lay the header out and wire the picker to the visitor's model, and to what they have chosen."""
     with gr.Row(elem_id="header", equal_height=True):
-        gr.HTML(f"<h1>{TITLE}</h1>", scale=0, min_width=170)
+        gr.HTML(f"<h1>{APP}</h1>", scale=0, min_width=170)
         loaded_line = gr.HTML(line("Loading the model …"), elem_id="loaded", scale=1, min_width=280)
         copy_link()
     wanted, wanted_reference = wanted_model(), gr.State("")

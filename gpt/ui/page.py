@@ -6,6 +6,7 @@ from pathlib import Path
 import gradio as gr
 
 from ..library import Library
+from ..version import APP
 from . import endpoints, header
 from .address import keep_address, keep_model, keep_token, reading, token_from, view_from, when_named
 from .building_blocks import tab as building_blocks
@@ -50,7 +51,7 @@ TABS: tuple[Tab, ...] = (probabilities, layernorm, calculator, building_blocks, 
 
 def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
     """The whole app, as its host has set it; serve it with THEME and STYLESHEET."""
-    blocks = gr.Blocks(title=header.TITLE, analytics_enabled=False, delete_cache=(3600, 3600))
+    blocks = gr.Blocks(title=APP, analytics_enabled=False, delete_cache=(3600, 3600))
     with blocks:
         endpoints.build(library, options)  # first: an event of the page may have a function called as an endpoint is
         unseen = gr.HTML(visible=False)

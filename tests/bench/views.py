@@ -102,8 +102,8 @@ def inside(library: Library, run: Run) -> dict[str, Callable[[], object]]:
     def drawn(name: str, halves: bool) -> object:
         look = inside_views.Look(traced, 0, 0, halves)
         view = inside_views.VIEWS[name].show(look)
-        maps = maps_value(look.all_weights, (0, 0)) if name == "Attention" else None
         about = inside_views.about(name, look)
+        maps = maps_value(look.all_weights, (0, 0), about) if name == "Attention" else None
         return maps, [plot(figure, about) for figure in (view.figure, view.second) if figure is not None]
 
     views = {f"Inside: {name}": (lambda name=name: drawn(name, False)) for name in inside_views.VIEWS}

@@ -15,6 +15,7 @@ from gpt.chapter.layernorm_example import chapter_example
 from gpt.chapter.shortcuts import block_gradients
 from gpt.chapter.tensor_shapes import tensor_shapes
 from gpt.chapter.without_norms import without_norms
+from gpt.engine.weights_digest import weights_digest
 from gpt.estimates.budget import memory_of
 from gpt.estimates.flops import count_flops
 from gpt.estimates.resident import resident_peak
@@ -22,15 +23,17 @@ from gpt.estimates.workload import Workload
 from gpt.sampling import Sampling, token_table
 from gpt.ui.calculator.setting_controls import ConfigControls, WorkloadControls
 from gpt.ui.layernorm.chapter_example import BIASED, INPUTS, OUTPUTS, UNBIASED
+from gpt.version import full_version
 
 TOKENIZER = Tokenizer()
 BUTTONS = {
     "save-step", "save-run", "norm-csv", "example-csv", "inside-csv", "calc-csv", "calc-json",
     "save-gelu", "save-neurons", "save-gradients", "save-shapes",
-    "map-svg", "account-csv", "heads-csv", "tokens-csv", "off-csv", "swap-csv",
+    "account-csv", "heads-csv", "tokens-csv", "off-csv", "swap-csv",
     "save-tokens", "save-placeholder", "save-turn", "save-chapter-gradients", "inside-maps-csv",
     "train-csv",  # in ui/train/test_tab.py
 }  # fmt: skip
+WITHOUT_A_FILE_HERE = {"off-csv", "swap-csv", "train-csv", "save-turn"}  # nothing is there until something is asked
 TOKEN, BLOCK = 5, 2  # what is looked at in all of these: neither the first nor in the middle
 SETTINGS = {"max_new_tokens": 6, "temperature": 0.7, "top_k": 30, "top_p": 0.9, "seed": 11}
 
@@ -81,6 +84,10 @@ def columns(rows: list[list[str]], start: int, stop: int | None = None) -> list[
     return [row[start:stop] for row in rows]
 
 
+def token_columns(ids) -> list[str]:
+    return [f"{i} {text} (id {ids[i - 1]})" for i, text in enumerate(visible(ids), 1)]
+
+
 def visible(ids) -> list[str]:
     return [TOKENIZER.visible(token_id) for token_id in ids]
 
@@ -100,6 +107,39 @@ def test_every_row_says_of_which_model_prompt_and_selection_it_is(visitor, ids):
     assert set(read["selected token number"]) == {str(TOKEN + 1)}
     assert set(read["selected token"]) == set(visible(ids[TOKEN : TOKEN + 1]))
     assert set(read["selected token id"]) == {str(ids[TOKEN])}
+
+
+JSON_OF_A_MODEL = ["save-run", "save-shapes"]
+
+
+@pytest.mark.usefixtures("ids")
+def test_every_json_file_is_known(visitor):
+    files = {button: visitor.saved(button) for button in BUTTONS - WITHOUT_A_FILE_HERE}
+    found = {button for button, file in files.items() if file["type"] == "application/json"}
+    assert found == {*JSON_OF_A_MODEL, "calc-json"}
+
+
+@pytest.mark.usefixtures("ids")
+@pytest.mark.parametrize("button", JSON_OF_A_MODEL)
+def test_a_json_file_says_of_which_model_weights_and_code_it_is(visitor, uneven_model, button):
+    visitor.put(shapes_text="The chapter's two sentences")
+    saved = json.loads(visitor.saved(button)["text"])
+    assert saved["app"] == "GPT-2 explorer" and saved["version"] == full_version()
+    assert saved["model"] == visitor.run.model_name
+    assert saved["weights"]["precision"] == "float32"
+    assert saved["weights"]["digest"] == weights_digest(uneven_model)
+
+
+def test_shapes_of_a_model_without_weights_name_no_weights(visitor):
+    visitor.put(shapes_model="gpt2-124M")
+    saved = json.loads(visitor.saved("save-shapes")["text"])
+    visitor.put(shapes_model="the loaded one")
+    assert (saved["model"], saved["weights"]) == ("gpt2-124M", None)
+
+
+def test_the_calculation_says_with_which_code_it_was_made(visitor):
+    saved = json.loads(visitor.saved("calc-json")["text"])
+    assert (saved["version"], saved["model"], saved["weights"]) == (full_version(), None, None)
 
 
 # Probabilities
@@ -206,7 +246,7 @@ PLACES = ["block 0, norm1", "block 0, norm2", "block 1, norm1", "block 1, norm2"
 
 def test_through_the_depth_is_the_deviation_that_enters_every_norm(visitor, opened, ids):
     header, rows = norm_file(visitor, "Through the depth")
-    assert header == ["entering", *(f"{i} {text}" for i, text in enumerate(visible(ids), 1))]
+    assert header == ["entering", *token_columns(ids)]
     assert [row[0] for row in rows] == [*PLACES, "final_norm"]
     same(columns(rows, 1), torch.stack([norm.before.std(1, correction=0) for norm in opened.norms]))
 
@@ -249,27 +289,28 @@ def inside_file(visitor, view: str) -> tuple[list[str], list[list[str]]]:
 def test_attention_is_the_chosen_heads_weights(visitor, opened, ids):
     visitor.fire("inside-maps", "select", index=BLOCK * 2 + 1)
     header, rows = inside_file(visitor, "Attention")
-    assert header == ["token number", "looking token", *(f"{i} {text}" for i, text in enumerate(visible(ids), 1))]
-    assert columns(rows, 0, 2) == [[str(i), text] for i, text in enumerate(visible(ids), 1)]
-    same(columns(rows, 2), opened.blocks[BLOCK].attention[1])
+    assert header == ["token number", "token id", "looking token", *token_columns(ids)]
+    assert columns(rows, 0, 3) == [[str(i), str(ids[i - 1]), text] for i, text in enumerate(visible(ids), 1)]
+    same(columns(rows, 3), opened.blocks[BLOCK].attention[1])
 
 
 def test_all_heads_are_what_the_selected_token_looks_at_in_each(visitor, opened, ids):
     header, rows = table(visitor.saved("inside-maps-csv"), "inside-all-heads")
-    assert header == ["block", "head", *(f"{i} {text}" for i, text in enumerate(visible(ids), 1))]
+    assert header == ["block", "head", *token_columns(ids)]
     assert columns(rows, 0, 2) == [[str(block), str(head)] for block in range(3) for head in range(2)]
     same(columns(rows, 2), torch.cat([block.attention[:, TOKEN] for block in opened.blocks]))
 
 
 def test_the_residual_stream_is_its_length_and_that_of_the_step_to_it(visitor, opened, ids):
     header, rows = inside_file(visitor, "Residual stream")
-    assert header == ["token number", "token", "after", "length", "length of the last step"]
+    assert header == ["token number", "token id", "token", "after", "length", "length of the last step"]
     depths = ["embeddings", *(f"block {i} {part}" for i in range(3) for part in ("attention", "feed-forward"))]
-    assert columns(rows, 0, 3) == [[str(i), text, depth] for i, text in enumerate(visible(ids), 1) for depth in depths]
+    tokens = [[str(i), str(ids[i - 1]), text] for i, text in enumerate(visible(ids), 1)]
+    assert columns(rows, 0, 4) == [[*token, depth] for token in tokens for depth in depths]
     stream = torch.stack([norm.before for norm in opened.norms])  # (depths, t, d)
-    same(columns(rows, 3, 4), stream.norm(dim=-1).T.reshape(-1, 1))
-    assert {row[4] for row in rows[:: len(depths)]} == {""}  # nothing leads to the embeddings
-    steps = [row[4:] for i, row in enumerate(rows) if i % len(depths)]
+    same(columns(rows, 4, 5), stream.norm(dim=-1).T.reshape(-1, 1))
+    assert {row[5] for row in rows[:: len(depths)]} == {""}  # nothing leads to the embeddings
+    steps = [row[5:] for i, row in enumerate(rows) if i % len(depths)]
     same(steps, (stream[1:] - stream[:-1]).norm(dim=-1).T.reshape(-1, 1))
 
 
@@ -278,7 +319,7 @@ def test_the_lens_is_the_final_norm_and_the_head_at_every_depth(visitor, opened,
     visitor.put(inside_halves=halves)
     header, rows = inside_file(visitor, "Logit lens")
     assert header == [
-        "token number", "token", "after", "rank", "candidate id", "candidate", "probability",
+        "token number", "token id", "token", "after", "rank", "candidate id", "candidate", "probability",
         "rank of the final answer",
     ]  # fmt: skip
     depths = ["embeddings", "block 0", "block 1", "block 2"]
@@ -289,19 +330,18 @@ def test_the_lens_is_the_final_norm_and_the_head_at_every_depth(visitor, opened,
     stream = torch.stack([norm.before for norm in opened.norms])[:: 1 if halves else 2, shown]
     logits = uneven_model.out_head(uneven_model.final_norm(stream))  # (depths, t, v)
     places = [(t, depth) for t in range(len(shown)) for depth in range(len(depths))]
-    assert columns(rows, 0, 3) == [
-        [str(shown[t] + 1), TOKENIZER.visible(ids[shown[t]]), depths[depth]] for t, depth in places for _ in range(5)
-    ]
-    assert [row[3] for row in rows] == ["1", "2", "3", "4", "5"] * len(places)
+    tokens = [[str(i + 1), str(ids[i]), TOKENIZER.visible(ids[i])] for i in shown]
+    assert columns(rows, 0, 4) == [[*tokens[t], depths[depth]] for t, depth in places for _ in range(5)]
+    assert [row[4] for row in rows] == ["1", "2", "3", "4", "5"] * len(places)
     likeliest = logits.topk(5).indices
     candidates = [token_id for t, depth in places for token_id in likeliest[depth, t].tolist()]
-    assert [row[4] for row in rows] == list(map(str, candidates))
-    assert [row[5] for row in rows] == visible(candidates)
+    assert [row[5] for row in rows] == list(map(str, candidates))
+    assert [row[6] for row in rows] == visible(candidates)
     probabilities = logits.softmax(-1)
-    same(columns(rows, 6, 7), torch.stack([probabilities[d, t, likeliest[d, t]] for t, d in places]).reshape(-1, 1))
+    same(columns(rows, 7, 8), torch.stack([probabilities[d, t, likeliest[d, t]] for t, d in places]).reshape(-1, 1))
     answers = logits[-1].argmax(-1)
     ranks = [int((logits[d, t] > logits[d, t, answers[t]]).sum()) + 1 for t, d in places]
-    assert [row[7] for row in rows] == [str(rank) for rank in ranks for _ in range(5)]
+    assert [row[8] for row in rows] == [str(rank) for rank in ranks for _ in range(5)]
 
 
 # Building blocks
@@ -376,7 +416,9 @@ def test_the_shapes_are_those_of_the_chosen_text(visitor, uneven_model, ids, tex
     expected = tensor_shapes(uneven_model, torch.tensor(batch if "two" in text else [ids[:4]]))
     file = visitor.saved("save-shapes")
     assert file["name"].startswith("building-blocks-tensor-shapes_")
-    assert json.loads(file["text"]) == json.loads(json.dumps([asdict(shape) for shape in expected]))
+    saved = json.loads(file["text"])
+    assert saved["tensors"] == json.loads(json.dumps([asdict(shape) for shape in expected]))
+    assert saved["text"] == text
 
 
 # Calculator
@@ -412,7 +454,8 @@ def test_the_sums_are_all_formulas_of_the_settings_in_the_fields(calculator):
 
 def test_the_calculation_has_every_setting_and_every_figure(calculator):
     saved = json.loads(calculator.saved("calc-json")["text"])
-    assert set(saved) == {"config", "workload", "parameters", "memory_bytes", "flops", "formulas", "measurement"}
+    own = {"config", "workload", "parameters", "memory_bytes", "flops", "formulas", "measurement"}
+    assert set(saved) == {"app", "version", "what", "model", "weights", *own}
     assert saved["measurement"] is None
     assert saved["config"] == asdict(CONFIG)
     assert saved["workload"] == asdict(WORKLOAD)
@@ -476,7 +519,11 @@ def test_heads_switched_off_are_saved_once_they_were_computed(visitor):
 @pytest.mark.usefixtures("ids")
 def test_swapped_states_have_every_block_and_token(visitor, uneven_model):
     header, rows = table(visitor.saved("swap-csv"), "inside-swap-a-state")
-    assert header == ["entering block", "token number", "token", "share that comes back", "estimate"]
+    of_token = ["token number", "token id taken from", "token id put into", "token"]
+    assert header == ["entering block", *of_token, "share that comes back", "estimate"]
+    taken_from, put_into = (TOKENIZER.encode(visitor.value(f"swap-{which}")) for which in ("from", "into"))
+    ids = [list(map(str, pair)) for pair in zip(taken_from, put_into, strict=True)]
+    assert columns(rows, 2, 4)[: len(ids)] == ids
     n_blocks = uneven_model.config.n_layers
     assert sorted({int(row[0]) for row in rows}) == list(range(n_blocks))
     assert len(rows) % n_blocks == 0

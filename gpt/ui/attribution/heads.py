@@ -1,6 +1,6 @@
 """Heads by what they do: scores of every head on random tokens written twice, as a field, a ranking and one map."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..common.head_field import Cell, field_html, head_field, share_style
 from ..common.number_format import percent
 from ..common.page_context import Page
 from ..common.page_html import status, table
+from ..common.saved_pictures import pictured
 from ..common.token_strip import probability_legend
 from ..inside.figures import attention_map
 from .figures import copies
@@ -132,6 +133,9 @@ def _lay_out() -> _Components:
     return _Components(**made)
 
 
+_COLOURS = "The stronger the blue, the higher the score. Framed: the head whose attention is shown."
+
+
 @lru_cache(maxsize=8)
 def scores_of(library: Library, model_name: str, seed: int) -> HeadScores:
     """The scores of a model's heads: they do not depend on the visitor's text."""
@@ -162,7 +166,10 @@ def _drawn(
     block, number = divmod(head, values.shape[1])
     losses = scores.losses.tolist()
     return {
-        made.field: _field(values, measure, name, least, head),
+        made.field: pictured(
+            replace(_about(f"{name.lower()} of every head", model_name, seed), colours=_COLOURS),
+            _field(values, measure, name, least, head),
+        ),
         made.legend: probability_legend(name.lower(), "0", _value(float(values.max()), measure)),
         made.said: status(_said(scores, values, measure, name)),
         made.losses: plot(

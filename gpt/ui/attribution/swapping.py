@@ -241,9 +241,11 @@ def _said(pair: PromptPair, model_name: str, n_exact: int) -> str:
 def _numbers(library: Library, question: Question) -> tuple[list[str], list[list[Any]]]:
     pair, exact = _read(library, question), _rows.of(question)
     estimate = estimated_patching(pair)
+    ids = list(zip(pair.traced_from.ids, pair.traced_into.ids, strict=True))
     rows = [
-        [block, i + 1, label, float(exact[block][i]) if block < len(exact) else "", float(estimate[block, i])]
+        [block, i + 1, *ids[i], label, float(exact[block][i]) if block < len(exact) else "", float(estimate[block, i])]
         for block in range(len(estimate))
         for i, label in enumerate(_labels(pair))
     ]
-    return ["entering block", "token number", "token", "share that comes back", "estimate"], rows
+    head = ["entering block", "token number", "token id taken from", "token id put into", "token"]
+    return [*head, "share that comes back", "estimate"], rows

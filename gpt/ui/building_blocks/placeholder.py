@@ -16,6 +16,7 @@ from ..common.drawing import Drawing, Updates
 from ..common.number_format import MANY, bits, chance, percent
 from ..common.page_context import Page
 from ..common.page_html import bar, table
+from ..common.saved_pictures import pictured
 from .panel_code import placeholder_code
 from .panel_tokens import last_tokens, model_and_tokens, token_html
 
@@ -35,6 +36,7 @@ _LADDER = [tuple(PARTS)[:count] for count in range(len(PARTS) + 1)]
 _NAMES = ["4.1 placeholder", *(f"{section} + {name}" for name, section in PARTS.items()), "Your own model"]
 _IDEAS = {"LayerNorm": "norms", "feed-forward": "feed-forward", "shortcuts": "original", "attention": "attention"}
 
+_WHAT = "Building blocks: placeholder"
 _COLUMNS = (
     "network",
     *PARTS,
@@ -66,8 +68,9 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         said = model_and_tokens(loaded, ids, run.prompt_ids)
         is_huge = any(isfinite(result.divergence_bits) and result.divergence_bits >= MANY for result in results)
         why = f'<p class="hint">{_WHY_SO_FAR}</p>' if is_huge else ""
+        shown = f'<p class="status">{said}</p>{table(head, rows, "ladder")}{why}'
         return {
-            ladder: f'<p class="status">{said}</p>{table(head, rows, "ladder")}{why}',
+            ladder: pictured(about_run(_WHAT, run), shown),
             behind: code_value(placeholder_code(run, len(ids), chosen)),
         }
 
@@ -84,7 +87,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
             for name, result in zip(_NAMES, results, strict=True)
             for row in result.tokens
         ]
-        return csv_file(about_run("Building blocks: placeholder", run), _COLUMNS, rows)
+        return csv_file(about_run(_WHAT, run), _COLUMNS, rows)
 
     with gr.Row():
         page.save_button("Save these numbers as CSV", "save-placeholder", file, [parts])

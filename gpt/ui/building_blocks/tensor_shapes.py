@@ -76,10 +76,12 @@ def build(page: Page, note: gr.HTML) -> Drawing:
             behind: code_value(shapes_code(run, model == _LOADED, _batch(loaded, text, model, b, t))),
         }
 
-    def file(run: Run, *chosen: Any) -> File:
-        return json_file(
-            About("Building blocks: tensor shapes", run.model_name), [asdict(shape) for shape in measured(run, *chosen)]
-        )
+    def file(run: Run, text: str, model: str, b: float, t: float) -> File:
+        shapes = measured(run, text, model, b, t)
+        loaded = page.library.get(run.model_name) if model == _LOADED else None
+        about = About("Building blocks: tensor shapes", loaded.reference if loaded else model)
+        settings = {"text": text, "prompt": run.prompt if text == _PROMPT else None}
+        return json_file(about, settings | {"tensors": [asdict(shape) for shape in shapes]}, loaded)
 
     inputs: list[Any] = [texts, models, n_texts, length]
     with gr.Row():

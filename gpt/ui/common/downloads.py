@@ -3,12 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from ...engine.weights_digest import DIGEST_OF
+from ...library import LoadedModel
+from ...version import APP, full_version
 from .about import About
 
 _BYTE_ORDER_MARK = "\ufeff"
@@ -25,7 +28,7 @@ _SAVE = """(file) => {
 
 
 def save_button(label: str, elem_id: str, make: Callable[..., File | None], inputs: Sequence[Component]) -> gr.Button:
-    """A small button that saves what `make(*inputs)` returns: a csv_file, json_file or svg_file; None for nothing."""
+    """A small button that saves what `make(*inputs)` returns: a csv_file or json_file; None for nothing."""
     button = gr.Button(label, size="sm", elem_id=elem_id, elem_classes=["save"])
     file = gr.JSON(visible=False)
     button.click(make, list(inputs), [file], api_visibility="private").then(
@@ -47,14 +50,13 @@ def csv_file(about: About, header: Sequence[Any], rows: Iterable[Sequence[Any]])
     return {"name": f"{about.name}.csv", "type": "text/csv", "text": f"{_BYTE_ORDER_MARK}{text.getvalue()}"}
 
 
-def svg_file(about: About, svg: str) -> File:
-    """A drawing as a file."""
-    return {"name": f"{about.name}.svg", "type": "image/svg+xml", "text": svg}
-
-
-def json_file(about: About, data: Any) -> File:
-    """JSON-ready data as a file."""
-    text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+def json_file(about: About, data: Mapping[str, Any], loaded: LoadedModel | None = None) -> File:
+    """JSON-ready data as a file that begins with the code and the weights it comes from; without `loaded` with none."""
+    weights = None
+    if loaded is not None:
+        weights = {"precision": loaded.precision, "digest": loaded.weights_digest, "digest_of": DIGEST_OF}
+    head = {"app": APP, "version": full_version(), "what": about.what, "model": about.model or None, "weights": weights}
+    text = json.dumps({**head, **data}, ensure_ascii=False, indent=2) + "\n"
     return {"name": f"{about.name}.json", "type": "application/json", "text": text}
 
 

@@ -1,11 +1,19 @@
 """Below every figure: its picture as PNG or SVG, with title and caption, in the page's font and on the page's ground.
 
-All of it happens in the browser. The figure's own words are in its `layout.meta`: see `about.About.words`.
+All of it happens in the browser. What a picture says is in the figure's `layout.meta`, or in the data-picture of a view
+that is written in HTML, which `drawn_views.js` draws: see `about.About.words`.
 """
+
+import json
+from html import escape
+from pathlib import Path
 
 import gradio as gr
 
+from .about import About
 from .figure_template import FONT, MONO
+
+_VIEWS = Path(__file__).with_name("drawn_views.js")
 
 _WIDTH = 900  # of a picture, pixels, whatever the window's: the same view gives the same picture
 _SCALE = 2  # of a PNG
@@ -91,17 +99,13 @@ const save = async (words, svg, kind) => {
 };
 """
 
-_FIGURES = r"""
-const drawn = (place) => {
-  const plot = place.querySelector('.js-plotly-plot');
-  return plot && plot.layout && plot.layout.meta ? plot : null;
-};
+_OFFERED = r"""
 // Plotly names parts of a drawing at random; the same view has to give the same bytes.
 const settled = (svg) => {
   const found = /topdefs-([0-9a-f]{6})/.exec(svg);
   return found ? svg.replaceAll(found[1], 'figure') : svg;
 };
-const picture = async (plot) => {
+const figure = async (plot) => {
   const height = plot.layout.height || plot.offsetHeight, width = %(width)d - 2 * edge;
   const data = plot.data.map((trace, i) => ({...trace, uid: `trace${i}`}));
   const layout = {...plot.layout, width, height, autosize: false};
@@ -109,40 +113,64 @@ const picture = async (plot) => {
   const svg = await window.Plotly.toImage({data, layout}, {format: 'svg', width, height, imageDataOnly: true});
   return framed(plot.layout.meta, settled(svg), width, height);
 };
+const view = async (words, root) => {
+  fonts = fonts || fontFaces();
+  const {svg, width, height} = await laidOut(root, %(width)d - 2 * edge, drawnView);
+  return framed(words, svg, width, height);
+};
+// What a place shows that can be saved: its words, and how its picture is made; null for nothing.
+const shownIn = (place) => {
+  const plot = place.querySelector('.js-plotly-plot');
+  if (plot && plot.layout && plot.layout.meta) return {words: plot.layout.meta, picture: () => figure(plot)};
+  const written = place.querySelector('[data-picture]');
+  if (!written) return null;
+  const words = JSON.parse(written.dataset.picture);
+  return {words, picture: () => view(words, written.parentElement)};
+};
 const offer = (place) => {
-  let bar = place.querySelector(':scope > .save-picture');
-  const plot = drawn(place);
-  if (!plot) {
-    if (bar) bar.remove();
-    return;
-  }
-  if (bar) return;
-  bar = document.createElement('div');
-  bar.className = 'save-picture';
-  bar.append('Save picture');
+  const bar = place.querySelector(':scope > .save-picture'), shown = shownIn(place);
+  if (!shown && bar) bar.remove();
+  if (!shown || bar) return;
+  const added = Object.assign(document.createElement('div'), {className: 'save-picture'});
+  added.append('Save picture');
   for (const kind of ['png', 'svg']) {
     const button = Object.assign(document.createElement('button'), {type: 'button', textContent: kind.toUpperCase()});
     button.setAttribute('aria-label', `Save picture as ${kind.toUpperCase()}`);
     button.addEventListener('click', async () => {
-      const shown = drawn(place);
-      if (shown) await save(shown.layout.meta, await picture(shown), kind);
+      const now = shownIn(place);
+      if (now) await save(now.words, await now.picture(), kind);
     });
-    bar.append(button);
+    added.append(button);
   }
-  place.append(bar);
+  place.append(added);
+};
+const places = () => {
+  const written = [...document.querySelectorAll('[data-picture]')].map((each) => each.closest('.block'));
+  return new Set([...document.querySelectorAll('.figure, :has(> .save-picture)'), ...written]);
 };
 let waiting = 0;
 const soon = () => {
   clearTimeout(waiting);
-  waiting = setTimeout(() => document.querySelectorAll('.figure').forEach(offer), 200);
+  waiting = setTimeout(() => places().forEach(offer), 200);
 };
 new MutationObserver(soon).observe(document.body, {childList: true, subtree: true});
 soon();
 """
 
 
+def pictured(about: About, html: str) -> str:
+    """HTML of a view that is saved as a picture; its parent element is what is drawn."""
+    return f'<span hidden data-picture="{escape(words_of(about))}"></span>{html}'
+
+
+def words_of(about: About) -> str:
+    """What a view carries for its picture, as JSON: the value of its data-picture."""
+    return json.dumps(about.words, ensure_ascii=False)
+
+
 def saved_pictures() -> gr.HTML:
     """The script, in a component that shows nothing."""
     families = [font.split(",")[0] for font in (FONT, MONO)]
     values = {"font": FONT, "families": families, "scale": _SCALE, "width": _WIDTH}
-    return gr.HTML("", js_on_load=(_FRAME + _FIGURES) % values, visible="hidden")
+    script = "".join([_FRAME % values, _VIEWS.read_text(encoding="utf-8"), _OFFERED % values])
+    return gr.HTML("", js_on_load=script, visible="hidden")

@@ -4,6 +4,7 @@ A trace depends on the model and the tokens only: another view or token does not
 who look at the same text share it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...chapter.without_norms import without_norms
@@ -45,8 +46,21 @@ class Traced:
     @property
     def labels_read(self) -> list[str]:
         """All tokens that were read, the window's last, as they are on the strip."""
-        read = self.run.ids[self.window.first_read : self.window.stop]
-        return [self.run.reader.visible(token_id) for token_id in read]
+        return [self.run.reader.visible(token_id) for token_id in self._ids_read]
+
+    @property
+    def columns(self) -> list[str]:
+        """A column for each of the window's tokens: its number, how the page writes it, its id."""
+        return _columns(self.numbers, self.labels, self.trace.ids)
+
+    @property
+    def columns_read(self) -> list[str]:
+        """The same for all tokens that were read."""
+        return _columns(self.numbers_read, self.labels_read, self._ids_read)
+
+    @property
+    def _ids_read(self) -> Sequence[int]:
+        return self.run.ids[self.window.first_read : self.window.stop]
 
 
 def traced_run(library: Library, run: Run, index: int | None) -> Traced:
@@ -63,6 +77,10 @@ def traced_run(library: Library, run: Run, index: int | None) -> Traced:
 def traced_without_norms(traced: Traced) -> Trace:
     """The same stretch through the same network with the identity in place of its LayerNorms."""
     return _traced(traced.run, without_norms(traced.model), traced.window, "without norms")
+
+
+def _columns(numbers: range, labels: Sequence[str], ids: Sequence[int]) -> list[str]:
+    return [f"{number} {label} (id {i})" for number, label, i in zip(numbers, labels, ids, strict=True)]
 
 
 def _traced(run: Run, model: GPTModel, window: Window, altered: str = "") -> Trace:

@@ -18,6 +18,7 @@ from .downloads import File, csv_file
 from .drawing import Updates
 from .page_context import Page
 from .page_html import status
+from .saved_pictures import pictured
 
 Look = TypeVar("Look")
 
@@ -71,7 +72,7 @@ class ViewArea:
             self.said: status(shown.said),
             self.figure: plot(shown.figure, about),
             self.second_area: gr.update(visible=shown.second is not None),
-            self.table: shown.table,
+            self.table: pictured(replace(about, what=f"{about.what}, table"), shown.table) if shown.table else "",
         }
 
 

@@ -11,10 +11,12 @@ import gradio as gr
 
 from ...runs import Run, finish_reason, finished, n_unread
 from ...tokenizer import StreamDecoder
+from ..common.about import about_run
 from ..common.code_behind import code_value
 from ..common.drawing import Updates
 from ..common.number_format import chance
 from ..common.redraw_pace import paced
+from ..common.saved_pictures import pictured
 from ..common.stoppable_work import stop_button
 from ..common.time_limit import time_is_over, within
 from ..common.token_strip import strip_html, strip_token
@@ -74,7 +76,10 @@ def run_strip(run: Run) -> str:
         )
         for step in run.steps
     ]
-    return strip_html([*prompt, *new], unread=n_unread(run))
+    colours = "The stronger the blue, the more probable the token was when it was chosen."
+    return pictured(
+        about_run("Generate: tokens", run, colours=colours), strip_html([*prompt, *new], unread=n_unread(run))
+    )
 
 
 def status(text: str, safe: bool = False) -> str:

@@ -4,6 +4,7 @@ A gr.HTML like the token strip; its value is structured data, which the template
 """
 
 from base64 import b64encode
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -13,9 +14,15 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..common.about import About
 from ..common.choice_script import CHOOSING
 from ..common.colours import ACCENT
+from ..common.saved_pictures import words_of
 
+_COLOURS = (
+    "A row of maps is a block, a column a head; in each, a row is a token that looks, and blue deepens with the square "
+    "root of the weight. Framed: the head that is enlarged."
+)
 # Cells of all maps together: enough to recognise a head, few enough to be sent quickly.
 _MOST_CELLS = 400_000
 
@@ -29,7 +36,8 @@ _TEMPLATE = r"""${(() => {
       '" aria-label="' + name + '" title="' + name + '" aria-pressed="' + (i === value.selected) +
       '" tabindex="' + (i === value.selected ? 0 : -1) + '"></button>';
   };
-  return '<p class="field-axes" aria-hidden="true">head →, block ↓</p>' +
+  return '<span hidden data-picture="' + escape(value.picture) + '"></span>' +
+    '<p class="field-axes" aria-hidden="true">head →, block ↓</p>' +
     '<div class="maps" style="--blocks:' + Number(value.blocks) + ';--heads:' + Number(value.heads) + '">' +
     '<div class="maps-heads" aria-hidden="true">' + numbers(value.heads) + '</div>' +
     '<div class="maps-blocks" aria-hidden="true">' + numbers(value.blocks) + '</div>' +
@@ -55,10 +63,11 @@ def attention_maps(elem_id: str) -> gr.HTML:
     return gr.HTML(value=None, html_template=_TEMPLATE, js_on_load=_EVENTS, elem_id=elem_id, elem_classes=["flush"])
 
 
-def maps_value(weights: Tensor, selected: tuple[int, int]) -> dict[str, Any]:
+def maps_value(weights: Tensor, selected: tuple[int, int], about: About) -> dict[str, Any]:
     """What the field shows of attention weights (L, h, t, s); selected is the marked (block, head)."""
     n_blocks, n_heads = weights.shape[:2]
     return {
+        "picture": words_of(replace(about, colours=_COLOURS)),
         "blocks": n_blocks,
         "heads": n_heads,
         "selected": selected[0] * n_heads + selected[1],

@@ -3,6 +3,7 @@ that tell why a token came.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -11,13 +12,14 @@ from gradio.components import Component
 from ...runs import Run
 from ..attribution import panels as attribution
 from ..attribution.panels import Panels
-from ..common.about import about_traced
+from ..common.about import about_run, about_traced
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot, plot_area, view_choice
 from ..common.downloads import File, csv_file
 from ..common.drawing import Updates, chosen_into
 from ..common.page_context import Page
 from ..common.page_html import status
+from ..common.saved_pictures import pictured
 from ..common.selected_position import valid_position
 from ..common.token_strip import probability_legend, strip_html, strip_token, token_strip
 from ..common.traced_run import traced_run
@@ -30,6 +32,8 @@ from .views import VIEWS, Look, about, all_heads_numbers
 KEY = "inside"
 LABEL = "Inside"
 ATTENTION, _, LENS = VIEWS
+
+_STRIP_COLOURS = "The stronger the blue, the more the selected token attends to a token."
 
 
 def build(page: Page) -> None:
@@ -70,7 +74,8 @@ def build(page: Page) -> None:
 
     def attention(looked_at: Look) -> Updates:
         shown = VIEWS[ATTENTION].show(looked_at)
-        maps_shown = maps_value(looked_at.all_weights, (looked_at.block, looked_at.head))
+        about_maps = about_traced("Inside: all heads", looked_at.traced)
+        maps_shown = maps_value(looked_at.all_weights, (looked_at.block, looked_at.head), about_maps)
         return {said: status(shown.said), maps: maps_shown, enlarged: plot(shown.figure, about(ATTENTION, looked_at))}
 
     def draw_view(run: Run, view: str, token: int | None, head: int, halves: bool) -> Updates:
@@ -79,9 +84,8 @@ def build(page: Page) -> None:
         drawn = (
             attention(looked_at) if is_attention else area.updates(VIEWS[view].show(looked_at), about(view, looked_at))
         )
-        shares = looked_at.selected_row.tolist() if is_attention else ()
         return drawn | {
-            strip: traced_strip(looked_at.traced, shares),
+            strip: _strip(looked_at, is_attention),
             where: traced_text(looked_at.traced),
             behind: code_value(view_code(view, looked_at)),
         }
@@ -126,6 +130,16 @@ def _save_all_heads(page: Page, look: Callable[..., Look], inputs: Sequence[Comp
     page.save_button("Save all heads as CSV", "inside-maps-csv", file, inputs)
 
 
+def _strip(look: Look, is_attention: bool) -> str:
+    """The tokens, coloured by what the selected one attends to where attention is shown."""
+    about = about_traced("Inside: tokens", look.traced)
+    if not is_attention:
+        return pictured(about, traced_strip(look.traced))
+    about = replace(about, what="Inside: attention of a token", colours=_STRIP_COLOURS)
+    shown = traced_strip(look.traced, look.selected_row.tolist())
+    return pictured(about.at(block=look.block, head=look.head), shown)
+
+
 def _visible(view: str, panels: Panels) -> dict[Any, bool]:
     """Which of the panels is shown."""
     return {panel.area: name == view for name, panel in panels.by_name.items()}
@@ -134,7 +148,8 @@ def _visible(view: str, panels: Panels) -> dict[Any, bool]:
 def _plain_strip(run: Run, position: int | None) -> str:
     """The tokens of a run, the one whose prediction is asked about marked."""
     tokens = [strip_token(run.reader, token_id, f"token {number}") for number, token_id in enumerate(run.ids, 1)]
-    return strip_html(tokens, valid_position(run, position))
+    selected = valid_position(run, position)
+    return pictured(about_run("Inside: tokens", run, selected), strip_html(tokens, selected))
 
 
 def _view_area(said: gr.HTML) -> ViewArea:

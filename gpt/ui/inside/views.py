@@ -71,20 +71,21 @@ def attention(look: Look) -> Shown:
 
 def attention_numbers(look: Look) -> Numbers:
     """The chosen head's weights, a row per looking token."""
-    columns = _columns(look.traced.numbers_read, look.traced.labels_read)
+    traced = look.traced
     rows = (
-        [number, label, *row.tolist()]
-        for number, label, row in zip(look.traced.numbers, look.traced.labels, look.weights, strict=True)
+        [number, token_id, label, *row.tolist()]
+        for number, token_id, label, row in zip(
+            traced.numbers, traced.trace.ids, traced.labels, look.weights, strict=True
+        )
     )
-    return ["token number", "looking token", *columns], rows
+    return ["token number", "token id", "looking token", *traced.columns_read], rows
 
 
 def all_heads_numbers(look: Look) -> Numbers:
     """What the selected token looks at in every head, a row per head."""
     row = look.all_weights[:, :, look.traced.token].tolist()
-    columns = _columns(look.traced.numbers_read, look.traced.labels_read)
     rows = ([block, head, *weights] for block, heads in enumerate(row) for head, weights in enumerate(heads))
-    return ["block", "head", *columns], rows
+    return ["block", "head", *look.traced.columns_read], rows
 
 
 def residual(look: Look) -> Shown:
@@ -110,6 +111,7 @@ def residual_numbers(look: Look) -> Numbers:
     rows = (
         [
             look.traced.numbers[i],
+            look.traced.trace.ids[i],
             label,
             place,
             float(lengths[depth, i]),
@@ -118,7 +120,7 @@ def residual_numbers(look: Look) -> Numbers:
         for i, label in enumerate(look.traced.labels)
         for depth, place in enumerate(look.places)
     )
-    return ["token number", "token", "after", "length", "length of the last step"], rows
+    return ["token number", "token id", "token", "after", "length", "length of the last step"], rows
 
 
 def lens(look: Look) -> Shown:
@@ -147,6 +149,7 @@ def lens_numbers(look: Look) -> Numbers:
     rows = (
         [
             look.traced.numbers[shown][i],
+            look.traced.trace.ids[shown][i],
             label,
             place,
             candidate + 1,
@@ -161,6 +164,7 @@ def lens_numbers(look: Look) -> Numbers:
     )
     head = [
         "token number",
+        "token id",
         "token",
         "after",
         "rank",
@@ -188,10 +192,6 @@ def about(view: str, look: Look) -> About:
     """What a view is of."""
     found = about_traced(f"Inside: {view.lower()}", look.traced, VIEWS[view].colours)
     return found.at(block=look.block, head=look.head) if view == "Attention" else found
-
-
-def _columns(numbers: range, labels: Sequence[str]) -> list[str]:
-    return [f"{number} {label}" for number, label in zip(numbers, labels, strict=True)]
 
 
 def lens_tokens(look: Look) -> slice:

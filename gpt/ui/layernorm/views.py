@@ -192,9 +192,10 @@ def depth(look: Look) -> Shown:
 
 def depth_numbers(look: Look) -> Numbers:
     """A row per norm, a column per token."""
-    columns = [f"{number} {label}" for number, label in zip(look.traced.numbers, look.traced.labels, strict=True)]
     deviations = _deviations(look.traced.trace.stream).tolist()
-    return ["entering", *columns], ([place, *row] for place, row in zip(look.places, deviations, strict=True))
+    return ["entering", *look.traced.columns], (
+        [place, *row] for place, row in zip(look.places, deviations, strict=True)
+    )
 
 
 def without_norms(look: Look) -> Shown:

@@ -11,9 +11,9 @@ from ..common.block_choice import block_in, block_slider, head_in, head_slider
 from ..common.choice_script import CHOOSING
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area
-from ..common.downloads import File, svg_file
 from ..common.drawing import KEPT_EVENT, Updates, chosen_into
 from ..common.page_context import Page
+from ..common.saved_pictures import pictured
 from ..common.token_strip import token_strip
 from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
@@ -45,7 +45,6 @@ def build(page: Page) -> None:
             )
             picture = _map("map-picture")
             said = gr.HTML(elem_id="map-said", elem_classes=["flush"])
-            save = gr.Row()
         with gr.Column(scale=6, min_width=320):
             with gr.Row():
                 blocks = block_slider("map-block", "Which block is opened up.")
@@ -71,8 +70,9 @@ def build(page: Page) -> None:
         looked_at = look(run, *values)
         _, _, block, head, _ = values
         config, shown = looked_at.traced.model.config, opened.opened_box(looked_at)
+        about = about_traced("Map", looked_at.traced).at(block=looked_at.block, head=looked_at.head)
         return {
-            picture: map_svg(map_of(looked_at)),
+            picture: pictured(about, map_svg(map_of(looked_at))),
             said: f'<p class="status">{CARRIED[looked_at.carry]}</p>',
             strip: traced_strip(looked_at.traced),
             where: traced_text(looked_at.traced),
@@ -95,11 +95,6 @@ def build(page: Page) -> None:
             return {box: "block", blocks: max(0, block + (1 if key == _LATER else -1))}
         return {box: key, heads: head}
 
-    def file(run: Run, *values: Any) -> File:
-        looked_at = look(run, *values)
-        about = about_traced("Map", looked_at.traced).at(block=looked_at.block, head=looked_at.head)
-        return svg_file(about, map_svg(map_of(looked_at)))
-
     inputs = [box, page.position, blocks, heads, carried]
     outputs = [picture, said, strip, where, blocks, heads, heading, more, follow, code, behind]
     drawing = page.drawing(draw, inputs, outputs, note)
@@ -113,8 +108,6 @@ def build(page: Page) -> None:
         page.openable(),
         api_visibility="private",
     )
-    with save:
-        page.save_button("Save the map as SVG", "map-svg", file, inputs)
 
 
 def _step(page: Page, box: Box, block: float) -> Updates:

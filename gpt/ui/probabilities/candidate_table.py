@@ -10,8 +10,10 @@ import gradio as gr
 
 from ...sampling import Sampling, TokenRow, TokenTable
 from ...tokenizer import AnyTokenizer
+from ..common.about import About
 from ..common.choice_script import CHOOSING
 from ..common.number_format import fine_chance, fine_percent
+from ..common.saved_pictures import words_of
 
 # One JavaScript expression over the value. Text goes through `escape` before it becomes HTML.
 _TEMPLATE = r"""${(() => {
@@ -28,7 +30,8 @@ _TEMPLATE = r"""${(() => {
     Boolean(row.chosen) + '" aria-label="' + escape(row.label) + '">' + escape(row.text) + '</button>' +
     (row.mark ? '<span class="mark">' + escape(row.mark) + '</span>' : '') + '</td><td>' + Number(row.token_id) +
     '</td><td>' + escape(row.logit) + '</td>' + figures(row) + '</tr>';
-  return '<div class="scroll"><table class="candidates"><thead><tr><th>rank</th><th class="name">token</th>' +
+  return '<span hidden data-picture="' + escape(value.picture) + '"></span>' +
+    '<div class="scroll"><table class="candidates"><thead><tr><th>rank</th><th class="name">token</th>' +
     '<th>id</th><th>logit</th><th class="share">probability</th><th class="share">' + escape(value.after) +
     '</th><th class="fate">filter</th></tr></thead><tbody>' + value.rows.map(token).join('') +
     '<tr class="others"><td></td><td class="name" colspan="3">' + escape(value.others.text) + '</td>' +
@@ -86,12 +89,13 @@ def step_rows(table: TokenTable, reader: AnyTokenizer, marks: dict[int, str]) ->
 
 
 def candidates(
-    table: TokenTable, reader: AnyTokenizer, sampling: Sampling, marks: dict[int, str], chosen: int
+    table: TokenTable, reader: AnyTokenizer, sampling: Sampling, marks: dict[int, str], chosen: int, about: About
 ) -> dict[str, Any]:
     """What a `candidate_table` shows: marks say what happened to a token, chosen is the id of the chosen row."""
     largest = max(max(row.probability, row.sampling_probability) for row in table.tokens)
     count = f"{table.other_count:,}"
     return {
+        "picture": words_of(about),
         "after": after_settings(sampling),
         "rows": [
             asdict(_candidate(row, reader.visible(row.token_id), largest, marks.get(row.token_id, ""), chosen))

@@ -27,7 +27,7 @@ from ..common.selected_position import valid_position
 from ..common.stoppable_work import stop_button, stop_when_clicked
 from ..common.time_limit import within
 from . import words
-from .candidate_table import COLUMNS, after_settings, step_rows
+from .candidate_table import COLUMNS, step_rows
 from .selected_token import RUN_COLUMNS, run_rows, select_token, token_scores
 from .tab_components import Seen, Selection, TabComponents, lay_out
 from .tab_updates import (
@@ -224,14 +224,13 @@ def _wire_saving(page: Page, tab: TabComponents, seen: list[Any]) -> None:
         table = selected.table(now.sampling, now.n, now.selection.chosen)
         if table is None:
             return None
-        about = about_run("Probabilities: candidates", selected.run, selected.position)
-        about = about.at(settings=after_settings(now.sampling))
+        about = words.about_candidates(selected, now.sampling)
         return csv_file(about, COLUMNS, step_rows(table, selected.run.reader, selected.marks()))
 
     def run(_run: Run, *inputs: Any) -> File:
         shown = Seen(*inputs).looked_at
         scores = token_scores(page.library, shown)[: len(shown.prompt_ids)]
-        return json_file(about_run("Run", shown), record(shown, scores))
+        return json_file(about_run("Run", shown), record(shown, scores), page.library.get(shown.model_name))
 
     def tokens(_run: Run, *inputs: Any) -> File:
         shown = Seen(*inputs).looked_at

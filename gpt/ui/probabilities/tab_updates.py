@@ -104,8 +104,9 @@ def draw_step(page: Page, tab: TabComponents, now: Seen) -> Updates:
     run = selected.run
     chosen = selected.token_id if now.selection.chosen is None else now.selection.chosen
     row = next(row for row in table.tokens if row.token_id == chosen)
+    about = words.about_candidates(selected, now.sampling)
     return said | {
-        tab.table: candidates(table, run.reader, now.sampling, selected.marks(), chosen),
+        tab.table: candidates(table, run.reader, now.sampling, selected.marks(), chosen, about),
         tab.formula: formula(row, table, now.sampling),
         tab.code: code_value(step_code(run, selected.position, now.sampling, now.n)),
         tab.take: gr.update(value=words.branch_label(selected, chosen), interactive=chosen != selected.token_id),

@@ -9,7 +9,9 @@ from ...library import Library
 from ...model_reference import Reference
 from ...runs import Run, n_unread, perplexity, surprisal_bits
 from ...sampling import Sampling, Scored
+from ..common.about import About, about_run
 from ..common.number_format import fine_chance
+from ..common.saved_pictures import pictured
 from ..common.token_strip import probability_legend, strip_html, strip_token
 from .candidate_table import after_settings
 from .figures import Line
@@ -34,7 +36,13 @@ def strip(run: Run, scores: Scores, selected: int | None) -> str:
         )
         for position, (token_id, scored) in enumerate(zip(run.ids, scores, strict=True))
     ]
-    return strip_html(tokens, selected, n_unread(run))
+    about = about_run("Probabilities: tokens", run, selected, "The stronger the blue, the more probable the token was.")
+    return pictured(about, strip_html(tokens, selected, n_unread(run)))
+
+
+def about_candidates(selected: SelectedToken, sampling: Sampling) -> About:
+    """What the table of candidates is of."""
+    return about_run("Probabilities: candidates", selected.run, selected.position).at(settings=after_settings(sampling))
 
 
 def summary(run: Run, scores: Scores, library: Library, reference: str) -> str:

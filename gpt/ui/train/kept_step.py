@@ -73,7 +73,9 @@ class KeptStep:
             self.prompt: status(f"After {step:,} steps, the model reads “{life.about['prompt']}” and says next:"),
             self.candidates: words.candidates(look),
             self.deviation: plot(_deviation(life, look), words.of_training("deviation through the depth", life, step)),
-            self.maps: maps_value(torch.from_numpy(weights), (block, number)),
+            self.maps: maps_value(
+                torch.from_numpy(weights), (block, number), words.of_training("all heads", life, step)
+            ),
             self.map_said: status(
                 f"Block {block}, head {number} after {step:,} steps; the framed row is the last token."
             ),

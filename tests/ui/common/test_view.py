@@ -1,5 +1,7 @@
 """A tab with several views: what is put on the page, and the file of numbers."""
 
+from dataclasses import replace
+
 import gradio as gr
 import pytest
 
@@ -10,6 +12,7 @@ from gpt.ui.common.about import About
 from gpt.ui.common.components import plot
 from gpt.ui.common.figure_template import figure
 from gpt.ui.common.page_context import Page
+from gpt.ui.common.saved_pictures import pictured
 from gpt.ui.common.view import Shown, View, ViewArea, save_numbers
 
 RUN = Run("small", "Hello", (15496,), Settings())
@@ -32,7 +35,7 @@ def test_a_view_fills_its_area_and_hides_the_place_of_a_second_figure_it_has_not
         area.said: '<p class="status">2 &lt; 3</p>',
         area.figure: plot(FIRST, ABOUT),
         area.second_area: gr.update(visible=False),
-        area.table: "<table></table>",
+        area.table: pictured(replace(ABOUT, what="Norm, table"), "<table></table>"),
     }
     updates = area.updates(Shown("", FIRST, SECOND, "closer"), ABOUT)
     assert updates[area.second] == plot(SECOND, About("Norm, closer", "small"))

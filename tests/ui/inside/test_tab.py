@@ -14,6 +14,7 @@ from gpt.generation import Settings
 from gpt.runs import Run
 from gpt.tracing import trace
 from gpt.ui.common import traced_run as traces
+from gpt.ui.common.about import About
 from gpt.ui.common.colours import probability_colour
 from gpt.ui.common.number_format import percent, real
 from gpt.ui.common.recent_results import RecentResults
@@ -84,7 +85,7 @@ def test_a_later_window_of_a_long_text_looks_back_at_all_tokens_read(look, small
     heat = attention(opened).figure.data[0]
     assert heat.z.shape == (5, 10) and heat.y[0] == heat.x[5]
     header, rows = numbers(opened, "Attention")
-    assert len(header) == 2 + 10 and [row[0] for row in rows] == [6, 7, 8, 9, 10]
+    assert len(header) == 3 + 10 and [row[0] for row in rows] == [6, 7, 8, 9, 10]
 
 
 def test_small_maps_keep_every_head_in_its_place_and_its_strongest_cell():
@@ -103,7 +104,7 @@ def test_the_picture_is_as_opaque_as_the_attention_is_strong():
 
 
 def test_the_field_marks_the_selected_head(look):
-    value = maps_value(look().all_weights, (1, 2))
+    value = maps_value(look().all_weights, (1, 2), About("All heads"))
     assert (value["blocks"], value["heads"], value["selected"]) == (3, 4, 6)
     assert value["image"].startswith("data:image/png;base64,")
 
@@ -126,7 +127,7 @@ def test_residual_stream_figures_are_lengths_of_the_stream(look, small_model):
 def test_lens_rows_end_in_the_models_own_answers(look, small_model):
     own = small_model(torch.tensor([IDS]))[0].softmax(-1).max(-1)
     header, rows = numbers(look(token=3), "Logit lens")
-    last = [dict(zip(header, row, strict=True)) for row in rows if row[2] == "block 2" and row[3] == 1]
+    last = [dict(zip(header, row, strict=True)) for row in rows if row[3] == "block 2" and row[4] == 1]
     assert [row["token number"] for row in last] == list(range(1, LENS_TOKENS + 1))
     assert [row["candidate id"] for row in last] == own.indices[:LENS_TOKENS].tolist()
     assert [row["probability"] for row in last] == pytest.approx(own.values[:LENS_TOKENS].tolist(), rel=1e-4)
@@ -150,7 +151,7 @@ def test_the_lens_follows_the_opened_token_to_the_end_of_the_text(look):
 
 def test_the_lens_says_from_where_on_the_final_answer_leads(look):
     opened = look(token=3, halves=True)
-    ranks = [row[7] for row in numbers(opened, "Logit lens")[1] if row[0] == 4 and row[3] == 1]
+    ranks = [row[8] for row in numbers(opened, "Logit lens")[1] if row[0] == 4 and row[4] == 1]
     leads = max((depth for depth, rank in enumerate(ranks) if rank != 1), default=-1) + 1
     assert f"leads from “{opened.places[leads]}” on" in lens(opened).said
 

@@ -177,12 +177,12 @@ def test_every_box_leads_to_a_tab_that_shows_more(opened, key):
         assert visitor.value("inside-view") == BOXES[key].more_values["view"]
 
 
-def test_the_map_is_saved_as_it_is_seen(opened):
-    visitor = opened(box="norm1", block=1, carried=LENGTH)
-    file = visitor.saved("map-svg")
-    assert file["name"].startswith("map_") and "_block1-head0_" in file["name"]
-    assert file["type"] == "image/svg+xml"
-    assert file["text"] == visitor.value("map-picture")
+def test_the_map_says_what_its_picture_is_of(opened):
+    shown = opened(box="norm1", block=1, carried=LENGTH).value("map-picture")
+    words = json.loads(html.unescape(re.search(r'data-picture="([^"]*)"', shown)[1]))
+    assert words["title"] == "Map"
+    assert words["name"].startswith("map_") and "_block1-head0_" in words["name"]
+    assert "Prompt: “Every effort moves you”" in words["caption"]
 
 
 def test_pictures_are_blue_below_0_orange_above_and_clear_at_0():

@@ -1,5 +1,6 @@
 """What the Probabilities tab writes is what the library computed."""
 
+import json
 import re
 from dataclasses import replace
 from html import escape
@@ -16,6 +17,7 @@ from gpt.model import GPTModel
 from gpt.runs import Run, branch
 from gpt.sampling import Sampling, token_table
 from gpt.tokenizer import Tokenizer
+from gpt.ui.common.about import About
 from gpt.ui.common.colours import COLOURS
 from gpt.ui.common.number_format import fine_percent
 from gpt.ui.probabilities import words
@@ -77,7 +79,8 @@ def test_a_very_small_probability_is_written_as_a_power_of_ten():
 
 def test_the_table_shows_every_figure_and_the_others_as_one_row():
     table = token_table(LOGITS, Sampling(0.5, 3), 2, (3,))
-    shown = candidates(table, TOKENIZER, Sampling(0.5, 3), {3: "drawn"}, chosen=4)
+    shown = candidates(table, TOKENIZER, Sampling(0.5, 3), {3: "drawn"}, chosen=4, about=About("Candidates"))
+    assert json.loads(shown["picture"])["title"] == "Candidates"
     assert [row["token_id"] for row in shown["rows"]] == [1, 4, 3]
     assert [row["fate"] for row in shown["rows"]] == ["kept", "kept", "cut by top-k"]
     assert [row["chosen"] for row in shown["rows"]] == [False, True, False]
