@@ -13,7 +13,7 @@ from tests.serving import ROOT
 
 # A module may import what stands in its own line or above it.
 LAYERS = (
-    ("config",),
+    ("config", "version"),
     ("cache", "model", "tokenizer", "seeding"),
     ("engine",),
     ("files", "estimates"),

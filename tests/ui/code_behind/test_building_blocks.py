@@ -1,6 +1,6 @@
 """The code behind the Building blocks computes what they show."""
 
-import io
+import json
 
 import pandas
 import pytest
@@ -49,7 +49,7 @@ def test_the_shapes_are_those_that_are_listed(looking, text):
     looking.put(shapes_text=text, shapes_batch=3, shapes_length=5)
     looking.open_tab("Shapes")
     shapes = executed(looking, "shapes-code")["shapes"]
-    listed = pandas.read_json(io.StringIO(looking.saved("save-shapes")["text"]))
+    listed = pandas.DataFrame(json.loads(looking.saved("save-shapes")["text"])["tensors"])
     for name, line in {"tok_emb": "tok_emb(ids)", "logits": listed["code"].iloc[-1]}.items():
         assert tuple(shapes[name]) == tuple(listed.loc[listed["code"] == line, "shape"].iloc[-1])
 
