@@ -69,7 +69,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         instead = _INSTEAD if text == _CHAPTER and not chapters_batch(loaded) else ""
         said = status(loaded.name + instead if model == _LOADED else f"{model}, without weights")
         stages = [_stage(name, list(tensors)) for name, tensors in groupby(shapes, lambda shape: shape.stage)]
-        return {listed: said + _legend(shapes) + "".join(stages)}
+        return {listed: said + _legend(shapes) + "".join(stages), any_batch: gr.update(visible=text == _ANY)}
 
     def file(run: Run, *chosen: Any) -> File:
         return json_file(
@@ -80,7 +80,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
     with gr.Row():
         page.save_button("Save the shapes as JSON", "save-shapes", file, inputs)
     texts.input(lambda text: gr.Row(visible=text == _ANY), [texts], [any_batch], api_visibility="private")
-    drawing = page.drawing(draw, inputs, [listed], note)
+    drawing = page.drawing(draw, inputs, [listed, any_batch], note)
     drawing.draw_on(*(each.input for each in inputs))
     return drawing
 

@@ -3,6 +3,7 @@ that tell why a token came.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ from ..common.downloads import File, csv_file
 from ..common.drawing import Updates, chosen_into
 from ..common.page_context import Page
 from ..common.page_html import status
+from ..common.place import by_id, named_place
 from ..common.selected_position import valid_position
 from ..common.token_strip import probability_legend, strip_html, strip_token, token_strip
 from ..common.traced_run import traced_run
@@ -94,6 +96,7 @@ def build(page: Page) -> None:
         return places | {said: "", where: "", strip: _plain_strip(run, token)} | panels.draw(view, run, token, values)
 
     page.reachable(KEY, view=view)
+    _wire_address(page, [with_halves, *panels.controls], chosen_head)
     inputs = [view, page.position, chosen_head, with_halves]
     outputs = [strip, strip_area, where, legend, attention_area, maps, enlarged, depth_area, with_halves, save]
     drawing = page.drawing(draw, [*inputs, *panels.inputs], [*outputs, *area.all(), *panels.outputs], note)
@@ -103,6 +106,11 @@ def build(page: Page) -> None:
     with save:
         _save_all_heads(page, look, inputs)
         save_numbers(page, "inside-csv", VIEWS, look, about, inputs)
+
+
+def _wire_address(page: Page, controls: Sequence[Component], chosen_head: gr.State) -> None:
+    page.in_address(KEY, by_id(controls))
+    page.remember_in_address(KEY, "head", chosen_head, str, partial(named_place, "head"))
 
 
 def _save_all_heads(page: Page, look: Callable[..., Look], inputs: Sequence[Component]) -> None:

@@ -8,6 +8,7 @@ from ..common.block_choice import block_in, block_slider
 from ..common.components import intro, note_area, plot_area, view_choice
 from ..common.drawing import Updates, chosen_into
 from ..common.page_context import Page
+from ..common.place import by_id
 from ..common.token_strip import token_strip
 from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
@@ -64,6 +65,7 @@ def build(page: Page) -> None:
         )
 
     page.reachable(KEY, view=view, block=blocks, norm=norms)
+    page.in_address(KEY, by_id(example.inputs))
     place = [view, page.position, blocks, norms]
     outputs = [strip, where, blocks, shown_area, example_area, *area.all(), *example.outputs]
     drawing = page.drawing(draw, [*place, *example.inputs], outputs, note)
