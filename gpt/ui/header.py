@@ -28,15 +28,15 @@ class Header:
     opened: Drawing
 
 
-def build(library: Library, model: gr.State) -> Header:
-    """Lay the header out and wire the picker to the visitor's model."""
+def build(library: Library, model: gr.State, chosen: gr.State) -> Header:
+    """Lay the header out and wire the picker to the visitor's model, and to what they have chosen."""
     with gr.Row(elem_id="header", equal_height=True):
         gr.HTML(f"<h1>{TITLE}</h1>", scale=0, min_width=170)
         loaded_line = gr.HTML(line("Loading the model …"), elem_id="loaded", scale=1, min_width=280)
         copy_link()
     wanted, wanted_reference = wanted_model(), gr.State("")
     with gr.Accordion("Change model", open=False, elem_id="picker"):
-        picker = model_picker.build(library, model, loaded_line, wanted, wanted_reference)
+        picker = model_picker.build(library, (model, chosen), loaded_line, wanted, wanted_reference)
 
     def opened(request: gr.Request) -> Updates:
         linked = linked_model(library, request.query_params.get("model", ""))

@@ -64,12 +64,16 @@ class Picker:
         }
 
 
-def build(library: Library, model: gr.State, loaded_line: gr.HTML, wanted: gr.HTML, wanted_model: gr.State) -> Picker:
+def build(
+    library: Library, models: tuple[gr.State, gr.State], loaded_line: gr.HTML, wanted: gr.HTML, wanted_model: gr.State
+) -> Picker:
     """Lay the picker out and wire it to the visitor's model and to the line that says what is loaded.
 
+    models are those of `Page`: the visitor's, and the one that they have chosen.
     A press of the button in `wanted` loads the model whose reference `wanted_model` holds.
     """
     made = _lay_out(library)
+    model, chosen = models
     ongoing, describing = Ongoing(), Ongoing()
 
     def shown(name: str | None) -> Updates:
@@ -107,7 +111,7 @@ def build(library: Library, model: gr.State, loaded_line: gr.HTML, wanted: gr.HT
                         return
                     yield {loaded_line: line(said)}
                 loaded = library.get(reference)
-                yield ended | {model: loaded.reference, loaded_line: loaded_text(loaded)}
+                yield ended | {model: loaded.reference, chosen: loaded.reference, loaded_line: loaded_text(loaded)}
             except (ValueError, WeightsError) as error:
                 yield ended | {loaded_line: loaded_text(library.get(current)), made.note: problem(str(error))}
 
@@ -115,7 +119,7 @@ def build(library: Library, model: gr.State, loaded_line: gr.HTML, wanted: gr.HT
     made.name.change(shown, [made.name], [made.seed, made.of_files], api_visibility="private")
     made.name.change(described, [made.name], [made.about], **private)
     asked = wanted.select(lambda reference: made.names(library, reference), [wanted_model], made.choice(), **private)
-    changed = [model, loaded_line, made.note, made.about, made.stop]
+    changed = [model, chosen, loaded_line, made.note, made.about, made.stop]
     for listen in (made.load.click, asked.then):
         listen(change, [model, *made.choice()], changed, **private)
     stop_when_clicked(made.stop, ongoing)

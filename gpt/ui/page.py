@@ -12,6 +12,7 @@ from .building_blocks import tab as building_blocks
 from .calculator import tab as calculator
 from .common.drawing import MODEL_EVENT, Updates
 from .common.hints import words_list
+from .common.keyboard import keyboard
 from .common.page_context import Page, Tab
 from .common.saved_pictures import saved_pictures
 from .common.scrolling import reachable_scrolling
@@ -54,8 +55,8 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
     with blocks:
         endpoints.build(library, options)  # first: an event of the page may have a function called as an endpoint is
         unseen = gr.HTML(visible=False)
-        page = Page(library, gr.State(""), gr.State(None), gr.State(None), options=options)
-        top = header.build(library, page.model)
+        page = Page(library, gr.State(""), gr.State(""), gr.State(None), gr.State(None), options=options)
+        top = header.build(library, page.model, page.chosen)
         whose, again = banner()
         page = replace(page, loaded_line=top.loaded_line, models=top.models, whose=whose)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
@@ -69,12 +70,12 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
                     tab.build(page)
         words_list()
         reachable_scrolling()
+        keyboard()
         saved_pictures()
         for opening in page.openings:
             opening.drawing.draw_on(items[opening.tab].select)
         _select_tokens(page, tabs)
-        linked_reference = gr.State("")  # of the model that a link brought: the first run is with it
-        run_again_with_another_model(page, answer, again, linked_reference)
+        run_again_with_another_model(page, answer, again)
         keep_settings(generating.controls)
         keep_view(page, tabs, first_tab=generate.KEY)
         keep_token(page.position)
@@ -86,10 +87,10 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
 
         def from_address(long_prompt: str | None, request: gr.Request) -> Updates:
             comes = linked_model(library, request.query_params.get("model", "")).comes
-            model: Updates = {page.model: comes or gr.skip(), linked_reference: comes}
+            model: Updates = {page.model: comes or gr.skip()}
             stop = named_in(request.query_params)
             if stop is not None:
-                return model | tour.arriving(page, stop)
+                return model | tour.arriving(page, stop, comes)
             token = token_from(request)
             position = gr.skip() if token is None else token
             shown = [position, *read(long_prompt, request)]
@@ -97,7 +98,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
 
         linked = [page.position, tabs, *generating.controls.all()]
         packed = gr.Textbox("", visible="hidden", elem_id="linked-prompt")
-        outputs = list(dict.fromkeys([page.model, linked_reference, *linked, *viewed(page), *page.openable()]))
+        outputs = list(dict.fromkeys([page.model, *linked, *viewed(page), *page.openable()]))
         ready = blocks.load(from_address, [packed], outputs, js=READ_PROMPT, api_visibility="private")
         ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
         for opening in page.openings:

@@ -114,7 +114,12 @@ def building_blocks(library: Library, run: Run) -> dict[str, Callable[[], object
     """The panels of the Building blocks tab, their controls where a visitor finds them."""
     views: dict[str, Callable[[], object]] = {}
     with gr.Blocks():
-        states = {"model": gr.State(""), "run": gr.State(run), "position": gr.State(len(run.prompt_ids))}
+        states = {
+            "model": gr.State(""),
+            "chosen": gr.State(""),
+            "run": gr.State(run),
+            "position": gr.State(len(run.prompt_ids)),
+        }
         page = Page(library, **states, whose=gr.HTML())
         generating, _ = generate.build(page)
         page = replace(page, generating=generating, openings=[], places={})

@@ -119,8 +119,8 @@ def test_a_model_without_vocabulary_is_asked_and_shown_in_ids_and_the_page_says_
     expect(page.locator("#loaded")).to_contain_text(
         "unlike the chapter's model: the exact GELU, not its tanh form; 50 inner neurons, not 4 × 24; eps 0.000001"
     )
-    page.locator("#generate").click()  # the prompt that the page came with
-    expect(page.locator("#prompt textarea")).to_have_value("0 1 2")
+    expect(page.locator("#prompt textarea")).to_have_value("0 1 2")  # in place of the prompt that it came with
+    expect(page.locator("#run-strip .token").first).to_have_text("0")
     finished(page)
     tokens = generate(page, "7 100 3")
     assert tokens[:3] == ["7", "100", "3"]

@@ -210,12 +210,12 @@ find('#stop-branch').click();
 
 
 def test_a_branch_that_is_stopped_stays_as_it_is(open_page, bundled_app):
-    page = open_page("?tab=probabilities&length=300&prompt=Hello&top_k=0&top_p=0.99", address=bundled_app)
-    opened(page, 1 + 300)
+    page = open_page("?tab=probabilities&length=350&prompt=Hello&top_k=0&top_p=0.99", address=bundled_app)
+    opened(page, 1 + 350)
     in_page(page, STOP_A_BRANCH)
     expect(page.locator("#stop-branch")).to_be_hidden()
     count = page.locator("#branch-strip .token").count()
-    assert 7 <= count < 1 + 300
+    assert 7 <= count < 1 + 350
     page.wait_for_timeout(500)
     assert page.locator("#branch-strip .token").count() == count
 

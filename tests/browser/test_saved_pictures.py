@@ -31,7 +31,7 @@ def test_the_same_link_gives_the_same_bytes_on_a_wide_and_on_a_narrow_page(saved
     wide, narrow = (saved("SVG", width=width) for width in (1280, 390))
     assert wide.read_bytes() == narrow.read_bytes()
     assert wide.name.startswith("0-layernorm-feature-map_")
-    assert wide.name.endswith("_block1-norm2_token4.svg")
+    assert wide.name.endswith("_block1-norm2_token5.svg")
 
 
 def test_a_picture_says_what_it_is_of_and_brings_its_fonts(saved):

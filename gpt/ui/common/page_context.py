@@ -33,7 +33,8 @@ class Page:
     """Handed to every tab's `build`. The states belong to the visitor, the library to everybody."""
 
     library: Library
-    model: gr.State  # reference of the chosen model, "" for the default
+    model: gr.State  # reference of the visitor's model, "" for the default
+    chosen: gr.State  # the same once they have chosen one on the page, and no link: the run is made again with it
     run: gr.State  # Run | None: the generation all tabs look at
     position: gr.State  # int | None: which token of run.ids is selected
     generating: Generating | None = None  # the Generate tab, for all tabs built after it
@@ -70,8 +71,13 @@ class Page:
         self.openings.append(Opening(tab, drawing, first_run or drawing))
 
     def drawing_of(self, key: Component) -> Drawing:
-        """Draws the tab whose key that component holds, as if it were opened. Call it once all tabs are there."""
-        drawings = [(opening.tab, opening.drawing) for opening in self.openings]
+        """Draws the tab whose key that component holds, as if it were opened. Call it once all tabs are there.
+
+        Not the one that starts runs: it shows them as they grow, and a drawing on its way would show an older one.
+        """
+        assert self.generating is not None
+        strip = self.generating.strip
+        drawings = [(each.tab, each.drawing) for each in self.openings if strip not in each.drawing.outputs]
         inputs = list(dict.fromkeys(each for _, drawing in drawings for each in drawing.inputs))
         outputs = list(dict.fromkeys(each for _, drawing in drawings for each in drawing.outputs))
 

@@ -19,6 +19,7 @@ _STOP, _IDLE, _START = "stop-work", "idle", "start-work"
 
 @dataclass(frozen=True)
 class _Work:
+    model: str = ""  # reference of the one that writes, "" where none does
     stopped: Event = field(default_factory=Event)
     ended: Event = field(default_factory=Event)
 
@@ -32,9 +33,9 @@ class Ongoing:
         self._waiting: dict[str | None, Event] = {}
 
     @contextmanager
-    def begin(self, request: gr.Request) -> Iterator[Event]:
+    def begin(self, request: gr.Request, model: str = "") -> Iterator[Event]:
         """Work that has to end when the given event is set; the visitor's earlier work was stopped and has ended."""
-        visitor, work = request.session_hash, _Work()
+        visitor, work = request.session_hash, _Work(model)
         with self._guard:
             before, self._works[visitor] = self._works.get(visitor), work
             waiting = self._waiting.get(visitor)
@@ -64,6 +65,12 @@ class Ongoing:
             with self._guard:
                 if self._waiting.get(visitor) is stopped:
                     del self._waiting[visitor]
+
+    def is_writing(self, request: gr.Request, model: str) -> bool:
+        """Whether that model writes a text for the visitor now."""
+        with self._guard:
+            work = self._works.get(request.session_hash)
+        return work is not None and work.model == model
 
     def stop(self, request: gr.Request) -> None:
         """Ask the visitor's work to end, without waiting for it."""

@@ -40,11 +40,8 @@ def banner() -> tuple[gr.HTML, gr.Button]:
     return said, button
 
 
-def run_again_with_another_model(page: Page, answer: Answer, again: gr.Button, linked: gr.State) -> None:
-    """Wire the visitor's model, by whatever it was chosen, and the banner's button; build all tabs before.
-
-    linked is the reference of the model that the page's address brought: what opens the page runs it by itself.
-    """
+def run_again_with_another_model(page: Page, answer: Answer, again: gr.Button) -> None:
+    """Wire the visitor's choice of a model, wherever it is made, and the banner's button; build all tabs before."""
     generating = page.generating
     assert generating is not None
     waits = Waits(
@@ -57,7 +54,7 @@ def run_again_with_another_model(page: Page, answer: Answer, again: gr.Button, l
     inputs, front = [answer.run, *generating.inputs], gr.Textbox(visible=False)
     drawing = page.drawing_of(front)
     for listen, fn, values in (
-        (page.model.change, changed, [linked, *inputs]),  # the State's own event: several tabs load models
+        (page.chosen.change, changed, inputs),  # the State's own event: several tabs load models
         (again.click, pressed, inputs[:3]),
     ):
         ran = listen(fn, values, generating.outputs, trigger_mode="multiple", **MODEL_EVENT)
@@ -67,16 +64,18 @@ def run_again_with_another_model(page: Page, answer: Answer, again: gr.Button, l
 def _changed(page: Page, generating: Generating, answer: Answer) -> Callable[..., Iterator[Updates]]:
     rewriting = _rewriting(page, answer)
 
-    def changed(request: gr.Request, linked: str, run: Run | None, reference: str, *controls: Any) -> Iterator[Updates]:
-        if run is None:
-            if reference != linked:
-                yield from generating.fn(request, reference, *controls)
-            return
-        if run.model_name != reference and run.parent is None:
+    def changed(request: gr.Request, run: Run | None, reference: str, *controls: Any) -> Iterator[Updates]:
+        if page.ongoing.is_writing(request, reference):
+            yield {answer.whose: ""}
+        elif run is None:
+            yield from generating.fn(request, reference, *controls)
+        elif run.model_name == reference:
+            yield {answer.whose: ""}
+        elif run.parent is None:
             yield from rewriting(request, run, reference, controls[0])
-            return
-        whose = "" if run.model_name == reference else _whose_run(run, reference, _BRANCH)
-        yield {answer.whose: whose, answer.status: status(f"{length(run)}.")} | answer.buttons(running=False)
+        else:
+            said = {answer.whose: _whose_run(run, reference, _BRANCH), answer.status: status(f"{length(run)}.")}
+            yield said | answer.buttons(running=False)
 
     return changed
 
@@ -87,7 +86,7 @@ def _rewriting(page: Page, answer: Answer) -> Callable[..., Iterator[Updates]]:
     def rewriting(request: gr.Request, run: Run | None, reference: str, typed: str) -> Iterator[Updates]:
         if run is None:
             return
-        with page.ongoing.begin(request) as stopped:
+        with page.ongoing.begin(request, reference) as stopped:
             try:
                 loaded = page.library.get(reference)
                 asked = readable(tokenizer_of(loaded.model), run.prompt)

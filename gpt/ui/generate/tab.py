@@ -148,7 +148,7 @@ def _streaming(page: Page, answer: Answer) -> Callable[..., Iterator[Updates]]:
         except ValueError as error:
             yield {answer.status: problem(str(error))}
             return
-        with page.ongoing.begin(request) as stopped:
+        with page.ongoing.begin(request, reference) as stopped:
             try:
                 loaded = page.library.get(reference)
                 asked = readable(tokenizer_of(loaded.model), prompt)

@@ -1,6 +1,7 @@
 """Lets the bar drive the page: a stop writes its text if need be, opens its tab, and has it drawn."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -9,7 +10,7 @@ from gradio.blocks import Block
 from ...files.layouts import WeightsError
 from ...library import LoadedModel
 from ...model_reference import UNTRAINED
-from ...runs import Run, finished, grow, new_run
+from ...runs import Run, encoded_prompt, finished, grow, new_run
 from ...tokenizer import tokenizer_of
 from ..common.drawing import MODEL_EVENT, Updates
 from ..common.model_loading import loading
@@ -59,7 +60,8 @@ def build(page: Page) -> None:
         if is_link:
             yield drawn
             return
-        yield opening(page, stop) | drawn | {redrawn: stop.tab if event.value == stop.tab else ""}
+        n_prompt = 1 if run is None else len(run.prompt_ids)
+        yield opening(page, stop, n_prompt) | drawn | {redrawn: stop.tab if event.value == stop.tab else ""}
 
     outputs = [*generating.outputs, *controls.all(), *page.openable(), page.position, shown, redrawn]
     stepped = shown.select(step, [page.model, page.run], _once(outputs), **MODEL_EVENT)
@@ -67,17 +69,24 @@ def build(page: Page) -> None:
     _ask_untrained(page, shown)
 
 
-def opening(page: Page, stop: Stop) -> Updates:
-    """What opens the tab of a stop, with its values, no token selected."""
+def opening(page: Page, stop: Stop, n_prompt: int) -> Updates:
+    """What opens the tab of a stop, with its values and its token, for a prompt of so many tokens."""
     values = {name: _fitting(page.places[stop.tab, name], value) for name, value in stop.values.items()}
-    return {page.position: None} | page.opened(stop.tab, **values)
+    position = n_prompt - 1 if stop.reads_prompt else None
+    return {page.position: position} | page.opened(stop.tab, **values)
 
 
-def arriving(page: Page, stop: Stop) -> Updates:
-    """What a page that is opened on a stop begins with: its tab, and the settings that write its text."""
+def arriving(page: Page, stop: Stop, reference: str) -> Updates:
+    """What a page that is opened on a stop begins with: its tab, and the settings that write its text.
+
+    reference is that of its model.
+    """
     assert page.generating is not None
-    controls = page.generating.controls
-    return opening(page, stop) | {getattr(controls, name): value for name, value in _settings().items()}
+    controls, n_prompt = page.generating.controls, 1
+    with suppress(ValueError, WeightsError):  # the first run will say so
+        reader = tokenizer_of(page.library.get(reference).model)
+        n_prompt = len(encoded_prompt(reader, readable(reader, PROMPT)))
+    return opening(page, stop, n_prompt) | {getattr(controls, name): value for name, value in _settings().items()}
 
 
 def _settings() -> dict[str, Any]:

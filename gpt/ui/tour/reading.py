@@ -40,7 +40,7 @@ class Reading:
     @cached_property
     def traced(self) -> Traced:
         """The pass that the tabs show, the prompt's last token selected."""
-        return traced_run(self.library, self.run, None)
+        return traced_run(self.library, self.run, len(self.prompt) - 1)
 
     @cached_property
     def logits(self) -> Tensor:

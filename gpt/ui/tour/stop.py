@@ -47,6 +47,7 @@ class Stop:
     tell: Callable[[Reading], Told]
     values: Mapping[str, object] = field(default_factory=dict)  # by the names that the tab made reachable
     hides: str | None = None  # what shows the answer, blurred until the visitor has guessed; None: what is framed
+    reads_prompt: bool = False  # the prompt's last token is selected; else none, for which the first new one stands
     asks_untrained: bool = False  # has a button that asks the untrained model too
 
 

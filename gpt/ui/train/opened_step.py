@@ -27,6 +27,7 @@ def open_step(page: Page, trainer: Trainer, step: gr.Radio, source: gr.Radio, ow
         loaded = page.library.get(name)
         return {
             page.model: loaded.reference,
+            page.chosen: loaded.reference,
             page.loaded_line: loaded_text(loaded),
             page.models: gr.update(choices=choices(page.library), value=name),
             note: status(f"{name} is your model now: Generate writes with it."),
@@ -38,5 +39,6 @@ def open_step(page: Page, trainer: Trainer, step: gr.Radio, source: gr.Radio, ow
     def offer(source: str | None) -> Updates:
         return {button: gr.update(interactive=source == own), note: "" if source == own else _NO_WEIGHTS}
 
-    button.click(click, [step], [note, page.model, page.loaded_line, page.models], **KEPT_EVENT)
+    outputs = [note, page.model, page.chosen, page.loaded_line, page.models]
+    button.click(click, [step], outputs, **KEPT_EVENT)
     source.change(offer, [source], [button, note], **KEPT_EVENT)

@@ -152,3 +152,21 @@ def test_the_untrained_model_answers_beside_the_loaded_one(page: Visitor, monkey
     monkeypatch.setattr(Library, "get", lambda self, name="": other if "untrained" in name else get(self, name))
     page.fire("tour", "submit")
     assert "The untrained model answers" in page.value("tour") and "storyteller" in page.value("tour")
+
+
+def test_a_stop_that_speaks_of_the_token_that_was_read_selects_it(bundled: Reading):
+    assert bundled.traced.token == len(bundled.prompt) - 1
+    assert [stop.title for stop in STOPS if stop.reads_prompt] == [
+        stop.title for stop in STOPS if shows_a_read_token(stop)
+    ]
+
+
+def shows_a_read_token(stop: Stop) -> bool:
+    """Whether what the stop opens shows one token of the strip, and what the model made of it."""
+    view = stop.values.get("view")
+    return (
+        (stop.tab == "layernorm" and view != "2 × 5 example")
+        or (stop.tab == "inside" and view in ("Attention", "Residual stream", "Logit lens"))
+        or stop.values.get("shown") == "feed-forward"
+        or (stop.frame == "#map-code" and view == "block")
+    )

@@ -24,9 +24,15 @@ TEXT = "A fox ran over the hill and looked for the red ball. " * 60
 
 
 @pytest.fixture(scope="module")
-def trained(uneven_library: Library) -> Iterator[Visitor]:
+def library(uneven_library: Library) -> Library:
+    """Of this server alone: it keeps the names of the models that are trained here."""
+    return Library(uneven_library.default)
+
+
+@pytest.fixture(scope="module")
+def trained(library: Library) -> Iterator[Visitor]:
     """A visitor who has trained a tiny model on a pasted text."""
-    visitor = Visitor(uneven_library, tab="train")
+    visitor = Visitor(library, tab="train")
     visitor.component("train-step").choices = [(str(step), str(step)) for step in range(1000)]  # as updates change them
     visitor.open_tab("Train")
     visitor.put(train_text=TEXT, train_path="", train_emb_dim=32, train_n_layers=1, train_n_heads=2)
@@ -153,10 +159,9 @@ def test_a_public_host_shows_the_recorded_one_alone(uneven_library):
     assert not ids["train-source"].visible
 
 
-def test_a_saved_step_becomes_a_model_of_the_picker(trained, uneven_library):
+def test_a_saved_step_becomes_a_model_of_the_picker(trained, library):
     trained.put(train_source=OWN, train_step="0")
     trained.fire("train-open")
-    library = uneven_library
     assert "pasted@0 is your model now" in trained.shown("train-opened")[-1]
     assert "<b>pasted@0</b>" in trained.shown("loaded")[-1]
     assert trained.value("model-name") == "pasted@0"

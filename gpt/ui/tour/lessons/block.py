@@ -75,7 +75,7 @@ LESSON = Lesson(
     "4.5",
     "4.5 A block",
     (
-        Stop("Only backwards", "inside", "#inside-map", _mask, {"view": "Attention"}),
+        Stop("Only backwards", "inside", "#inside-map", _mask, {"view": "Attention"}, reads_prompt=True),
         Stop(
             "Heads",
             "inside",
@@ -83,8 +83,9 @@ LESSON = Lesson(
             _head,
             {"view": "Attention"},
             hides="#inside-map, #inside-said, #inside-strip",
+            reads_prompt=True,
         ),
         Stop("In and out", "building-blocks", "#shapes-list", _shapes, panel("shapes")),
-        Stop("The code of a block", "map", "#map-code", _code, {"view": "block", "block": 0}),
+        Stop("The code of a block", "map", "#map-code", _code, {"view": "block", "block": 0}, reads_prompt=True),
     ),
 )

@@ -79,6 +79,7 @@ LESSON = Lesson(
             _network,
             panel("feed-forward"),
             hides="#feed-forward-layers, #neurons",
+            reads_prompt=True,
         ),
     ),
 )

@@ -107,8 +107,11 @@ LESSON = Lesson(
             "#norm-figures",
             _distribution,
             {"view": "Distribution", "block": 0, "norm": "norm1"},
+            reads_prompt=True,
         ),
-        Stop("Through the depth", "layernorm", "#norm-figures", _depth, {"view": "Through the depth"}),
-        Stop("Without norms", "layernorm", "#norm-figures", _without, {"view": "Without norms"}),
+        Stop(
+            "Through the depth", "layernorm", "#norm-figures", _depth, {"view": "Through the depth"}, reads_prompt=True
+        ),
+        Stop("Without norms", "layernorm", "#norm-figures", _without, {"view": "Without norms"}, reads_prompt=True),
     ),
 )

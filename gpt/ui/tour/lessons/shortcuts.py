@@ -101,6 +101,7 @@ LESSON = Lesson(
             _stream,
             {"view": "Residual stream"},
             hides="#inside-figure, #inside-said",
+            reads_prompt=True,
         ),
     ),
 )

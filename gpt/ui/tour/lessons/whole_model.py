@@ -96,6 +96,7 @@ LESSON = Lesson(
             _lens,
             {"view": "Logit lens"},
             hides="#inside-table, #inside-figure, #inside-said",
+            reads_prompt=True,
         ),
     ),
 )
