@@ -1,27 +1,21 @@
-"""The address bar holds tab, prompt, settings and seed, so that a link shows the same view again."""
+"""The address bar holds model, prompt, settings, seed and token, so that a link opens the same run again."""
 
-import json
 from collections.abc import Callable, Collection
 from math import isnan, nan
 from typing import Any
 
 import gradio as gr
-from gradio.blocks import Block
 
 from ..runs import encoded_prompt
 from ..tokenizer import Tokenizer
 from .common.drawing import Drawing, Updates
 from .common.page_context import Opening
+from .common.place import place_in
 from .common.run_controls import Controls
 from .long_prompt import UNREADABLE, WRITE_PROMPT
 from .tour.stops import tab_of
 
 _SWITCHES = ("greedy", "begin_with_end_of_text")
-
-# Components of tabs that the address can set, by the tab and their name.
-Places = dict[tuple[str, str], Block]
-_WITH_A_CHOICE = (gr.Radio, gr.Slider)
-_MOST_PLACES = 100_000  # more than any model's blocks, heads or tokens
 
 _LONGEST_SHOWN = 30  # characters of a value in a sentence
 
@@ -33,22 +27,6 @@ _WRITE = """(...values) => {
   names.forEach((name, i) => name === 'prompt' || url.searchParams.set(name, values[i]));
   writePrompt(url, String(values[names.indexOf('prompt')]));
 }""".replace("WRITE_PROMPT", WRITE_PROMPT)
-# What a tab shows, beside the run's controls: only that of the tab in front is in the address.
-_WRITE_VIEW = """async (...values) => {
-  const places = %s;
-  await new Promise((resolve) => setTimeout(resolve, 50));  // the tab is marked as selected after it says so
-  const url = new URL(window.location);
-  const tab = document.querySelector('#tabs [role=tab][aria-selected=true]');
-  if (!tab) return;
-  const open = tab.textContent.trim().toLowerCase().replace(/ /g, '-');
-  url.searchParams.set('tab', open);
-  places.forEach(([owner, name]) => owner === open || url.searchParams.delete(name));
-  places.forEach(([owner, name], i) => {
-    if (owner === open && i < values.length && values[i] !== null) url.searchParams.set(name, values[i]);
-  });
-  window.history.replaceState(null, '', url);
-}"""
-
 # The header's line names the model, and what the link wants instead names the one that is shown in its place.
 _WRITE_MODEL = """(line, wanted) => {
   const named = (html) => {
@@ -71,16 +49,11 @@ _WRITE_TOKEN = """(token) => {
 }"""
 
 
-def keep_address(tabs: gr.Tabs, controls: Controls, places: Places) -> None:
-    """Write the address whenever a control, the tab or what it shows changes; nothing is sent to the server."""
+def keep_settings(controls: Controls) -> None:
+    """Write the run's controls whenever one of them changes; nothing is sent to the server."""
     write = _WRITE % list(vars(controls))
     for control in controls.all():
         control.change(None, controls.all(), None, js=write, api_visibility="private")
-    # Those that the page knows come first; a tab itself writes what only the server knows.
-    known = {place: each for place, each in places.items() if isinstance(each, _WITH_A_CHOICE)}
-    write = _WRITE_VIEW % json.dumps([*known, *(place for place in places if place not in known)])
-    for listen in (tabs.change, *(each.change for each in known.values())):
-        listen(None, list(known.values()), None, js=write, api_visibility="private")
 
 
 def keep_model(loaded_line: gr.HTML, wanted: gr.HTML) -> None:
@@ -101,16 +74,11 @@ def keep_token(position: gr.State) -> None:
 def token_from(request: gr.Request) -> int | None:
     """The place of the token that the address selects, None where it selects none."""
     text = request.query_params.get("token", "")
-    return int(text) - 1 if _is_place(text) and int(text) > 0 else None
-
-
-def view_from(places: Places, request: gr.Request) -> list[Any]:
-    """Updates of what the tabs show, from the address: that of the tab it names, where it has a value that fits."""
-    query = dict(request.query_params)
-    return [
-        _choice(component, query[name]) if query.get("tab") == tab and name in query else gr.skip()
-        for (tab, name), component in places.items()
-    ]
+    try:
+        number = place_in(text)
+    except ValueError:
+        return None
+    return number - 1 if number else None
 
 
 def reading(tabs: Collection[str], controls: Controls) -> Callable[[str | None, gr.Request], list[Any]]:
@@ -148,20 +116,6 @@ def when_named(opening: Opening) -> Drawing:
         return fn(*values) if named else {outputs[0]: gr.skip()}
 
     return Drawing(draw, first.inputs, outputs, first.reads_text)
-
-
-def _choice(component: Block, text: str) -> Any:
-    if isinstance(component, gr.Radio):
-        return text if text in [choice for _, choice in component.choices] else gr.skip()
-    if not isinstance(component, gr.Slider) or not _is_place(text):
-        return gr.skip()
-    number = int(text)
-    # The tab fits the slider to its model when it is drawn.
-    return gr.update(value=number, maximum=max(number, component.maximum))
-
-
-def _is_place(text: str) -> bool:
-    return text.isdecimal() and text.isascii() and len(text) <= len(str(_MOST_PLACES)) and int(text) <= _MOST_PLACES
 
 
 def _update(name: str, control: Any, text: str) -> Any:

@@ -8,7 +8,7 @@ import gradio as gr
 from ..library import Library
 from ..version import APP
 from . import endpoints, header
-from .address import keep_address, keep_model, keep_token, reading, token_from, view_from, when_named
+from .address import keep_model, keep_settings, keep_token, reading, token_from, when_named
 from .building_blocks import tab as building_blocks
 from .calculator import tab as calculator
 from .common.drawing import MODEL_EVENT, Updates
@@ -23,6 +23,7 @@ from .host.options import LAPTOP, Options
 from .inside import tab as inside
 from .layernorm import tab as layernorm
 from .linked_model import linked_model
+from .linked_view import keep_view, view_from, viewed
 from .long_prompt import READ_PROMPT
 from .map import tab as model_map
 from .probabilities import tab as probabilities
@@ -76,7 +77,8 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
             opening.drawing.draw_on(items[opening.tab].select)
         _select_tokens(page, tabs)
         run_again_with_another_model(page, answer, again)
-        keep_address(tabs, generating.controls, page.places)
+        keep_settings(generating.controls)
+        keep_view(page, tabs, first_tab=generate.KEY)
         keep_token(page.position)
         keep_model(top.loaded_line, top.wanted)
         tour.build(page)
@@ -92,12 +94,12 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
                 return model | tour.arriving(page, stop, comes)
             token = token_from(request)
             position = gr.skip() if token is None else token
-            shown = [position, *read(long_prompt, request), *view_from(page.places, request)]
-            return model | dict(zip(linked, shown, strict=True))
+            shown = [position, *read(long_prompt, request)]
+            return model | dict(zip(linked, shown, strict=True)) | view_from(page, request.query_params)
 
-        linked = [page.position, tabs, *generating.controls.all(), *page.places.values()]
+        linked = [page.position, tabs, *generating.controls.all()]
         packed = gr.Textbox("", visible="hidden", elem_id="linked-prompt")
-        outputs = [page.model, *linked]
+        outputs = list(dict.fromkeys([page.model, *linked, *viewed(page), *page.openable()]))
         ready = blocks.load(from_address, [packed], outputs, js=READ_PROMPT, api_visibility="private")
         ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
         for opening in page.openings:

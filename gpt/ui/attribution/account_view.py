@@ -1,7 +1,8 @@
 """Why this token: the account of a logit below the candidates of a step, and what stands behind each of its parts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -21,6 +22,7 @@ from ..common.downloads import File, csv_file
 from ..common.drawing import Drawing, Updates, chosen_into, with_note
 from ..common.page_context import Page
 from ..common.page_html import status
+from ..common.place import named_place, one_of, place_in, text_of_place
 from ..common.selected_position import valid_position
 from ..common.traced_run import Traced, traced_run
 from ..inside.figures import attention_map
@@ -32,6 +34,7 @@ from .panel_code import account_code
 
 _MEAN, _MEAN_NAME = "mean", "the mean of all tokens"
 _N_RIVALS = 12
+_TAB = "probabilities"  # the key of the tab that it stands on
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,28 @@ def build(page: Page, selection: gr.State, seen: Sequence[Any]) -> None:
         page.position.change,
         selection.change,
     )
+    _wire_address(page, made)
     with made.save:
         page.save_button("Save these numbers as CSV", "account-csv", file, [made.rival, *seen])
+
+
+def _wire_address(page: Page, made: _Components) -> None:
+    """Whether the account is open, its rival, the chosen part and neuron have their place in the address."""
+
+    def rival(query: Mapping[str, str]) -> Any:
+        asked = query.get("rival", "")
+        value = asked if asked == _MEAN else str(place_in(asked))
+        return gr.update(choices=[(value, value)], value=value)  # until it is drawn
+
+    def is_open(query: Mapping[str, str]) -> bool:
+        return one_of(["true"], query.get("why")) == "true"
+
+    page.in_address(_TAB, {"rival": made.rival})
+    page.remember_in_address(_TAB, "why", made.is_open, lambda shown: "true" if shown else "", is_open)
+    page.from_address(_TAB, "shown", made.accordion, lambda query: gr.update(open=is_open(query)))
+    page.from_address(_TAB, "rival", made.rival, rival)
+    page.remember_in_address(_TAB, "part", made.part, text_of_place, partial(named_place, "part"))
+    page.remember_in_address(_TAB, "neuron", made.number, text_of_place, partial(named_place, "neuron"))
 
 
 def _lay_out() -> _Components:

@@ -1,7 +1,7 @@
 """Heads by what they do: scores of every head on random tokens written twice, as a field, a ranking and one map."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import gradio as gr
@@ -22,11 +22,12 @@ from ..common.head_field import Cell, field_html, head_field, share_style
 from ..common.number_format import percent
 from ..common.page_context import Page
 from ..common.page_html import status, table
+from ..common.place import named_place, text_of_place
 from ..common.saved_pictures import pictured
 from ..common.token_strip import probability_legend
 from ..inside.figures import attention_map
 from .figures import copies
-from .panel import Panel, limits
+from .panel import TAB, Panel, limits
 from .panel_code import heads_code
 
 _N_RANKED = 10
@@ -87,6 +88,7 @@ def build(page: Page, _: gr.HTML) -> Panel:
 
     with made.save:
         page.save_button("Save these numbers as CSV", "heads-csv", file, [made.seed])
+    page.remember_in_address(TAB, "scored", made.head, text_of_place, partial(named_place, "scored"))
     outputs = [made.field, made.legend, made.said, made.ranking, made.losses, made.map_said, made.map, made.code]
     chosen = chosen_into(made.head, made.field)
     redraws = [made.measure.input, made.least.input, made.seed.submit, made.seed.blur, chosen]

@@ -28,6 +28,8 @@ _MOST_KEPT = 16
 
 Item = TypeVar("Item")
 
+TAB = "inside"  # the key of the tab that the panels stand on
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -39,6 +41,7 @@ class Panel:
     inputs: Sequence[Component]
     outputs: Sequence[Any]
     redraws: Sequence[Listener]  # the events after which the tab draws the panel again
+    controls: Sequence[Component] = ()  # what a visitor sets, where that is more than the inputs
 
 
 class Kept(Generic[Item]):

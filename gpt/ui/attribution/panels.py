@@ -36,6 +36,11 @@ class Panels:
         return list(chain.from_iterable(panel.inputs for panel in self.by_name.values()))
 
     @property
+    def controls(self) -> list[Component]:
+        """Everything in the panels that a visitor sets."""
+        return list(chain.from_iterable(panel.controls or panel.inputs for panel in self.by_name.values()))
+
+    @property
     def outputs(self) -> list[Any]:
         """All that drawing one of them may change."""
         return list(chain.from_iterable([panel.area, panel.note, *panel.outputs] for panel in self.by_name.values()))

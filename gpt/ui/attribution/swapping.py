@@ -124,7 +124,8 @@ def build(page: Page, _: gr.HTML) -> Panel:
     redraws: list[Listener] = [taken.then]
     for field in made.prompts:
         redraws += [field.submit, field.blur]
-    return Panel(made.area, made.note, draw, made.prompts, [made.said, made.figure, made.code, made.measure], redraws)
+    shown = [made.said, made.figure, made.code, made.measure]
+    return Panel(made.area, made.note, draw, made.prompts, shown, redraws, [made.pair, *made.prompts])
 
 
 def _lay_out() -> _Components:

@@ -11,12 +11,25 @@ from ...sampling import likeliest
 from ..common.head_field import Cell, field_html, signed_legend, signed_style
 from ..common.number_format import fine_percent
 from ..common.page_html import status, table
+from ..common.place import SEPARATOR, place_in
 from .prediction import Prediction
 
 # Chosen parts as (row, column) of the field: a column a head, then the feed-forward, then the whole block.
 Off = frozenset[tuple[int, int]]
 
 _N_CANDIDATES = 8
+_LONGEST_OFF = 10_000  # characters in an address
+
+
+def off_text(off: Off) -> str:
+    """The chosen parts as they stand in the address: 0.1,3.4 are row 0, column 1 and row 3, column 4."""
+    return SEPARATOR.join(f"{row}.{column}" for row, column in sorted(off))
+
+
+def off_from(text: str) -> Off:
+    """The chosen parts of an address. Raises ValueError for another text."""
+    pairs = [part.split(".") for part in text[:_LONGEST_OFF].split(SEPARATOR)]
+    return frozenset((place_in(row), place_in(column)) for row, column in pairs)
 
 
 def parts_off(config: GPTConfig, off: Off) -> dict[str, Any]:

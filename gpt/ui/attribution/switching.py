@@ -24,7 +24,7 @@ from ..common.page_context import Page
 from ..common.stoppable_work import Ongoing, stop_for, stop_when_clicked
 from ..common.token_strip import strip_html, strip_token, token_strip
 from . import switched_words as words
-from .panel import Kept, Panel, limits, small_button, streaming
+from .panel import TAB, Kept, Panel, limits, small_button, streaming
 from .panel_code import switching_code
 from .prediction import Prediction, prediction_of
 from .switched_words import Off
@@ -67,6 +67,7 @@ def build(page: Page, _: gr.HTML) -> Panel:
 
     switched = made.field.select(switch, [page.run, made.off], [made.off], api_visibility="private")
     cleared = made.clear.click(frozenset, None, [made.off], api_visibility="private")
+    page.remember_in_address(TAB, "off", made.off, words.off_text, lambda query: words.off_from(query.get("off", "")))
     _wire_long(page, made)
     _wire_saving(page, made)
     outputs = [

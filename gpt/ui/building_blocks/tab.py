@@ -1,5 +1,6 @@
 """The Building blocks tab: a panel for every section of chapter 4 but LayerNorm's, computed when it is opened."""
 
+from itertools import chain
 from typing import Any
 
 import gradio as gr
@@ -7,6 +8,7 @@ import gradio as gr
 from ..common.components import intro, note_area
 from ..common.drawing import Drawing, Updates
 from ..common.page_context import Page
+from ..common.place import by_id, one_of
 from . import dropout, feed_forward, gelu, placeholder, printed, shortcuts, tensor_shapes, text_loop
 
 KEY = "building-blocks"
@@ -38,6 +40,8 @@ def build(page: Page) -> None:
             tab.select(lambda key=panel.KEY: key, None, [front], api_visibility="private")
             panels[panel.KEY].draw_on(tab.select)
     page.reachable(KEY, shown=shown, front=front)
+    page.in_address(KEY, {"view": shown} | by_id(chain.from_iterable(panel.inputs for panel in panels.values())))
+    page.from_address(KEY, "front", front, lambda query: one_of(panels, query.get("view")))
     page.when_opened(KEY, _in_front(front, panels))
 
 

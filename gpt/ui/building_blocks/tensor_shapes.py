@@ -74,6 +74,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         return {
             listed: said + _legend(shapes) + "".join(stages),
             behind: code_value(shapes_code(run, model == _LOADED, _batch(loaded, text, model, b, t))),
+            any_batch: gr.update(visible=text == _ANY),
         }
 
     def file(run: Run, text: str, model: str, b: float, t: float) -> File:
@@ -88,7 +89,7 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         page.save_button("Save the shapes as JSON", "save-shapes", file, inputs)
     texts.input(lambda text: gr.Row(visible=text == _ANY), [texts], [any_batch], api_visibility="private")
     behind = code_area("shapes-code")
-    drawing = page.drawing(draw, inputs, [listed, behind], note)
+    drawing = page.drawing(draw, inputs, [listed, any_batch, behind], note)
     drawing.draw_on(*(each.input for each in inputs))
     return drawing
 

@@ -100,8 +100,8 @@ def config_controls(config: GPTConfig) -> ConfigControls:
     )
 
 
-def workload_controls(workload: Workload) -> WorkloadControls:
-    """What the model is asked to do, filled in. What inference has no use for appears with training."""
+def workload_controls(workload: Workload) -> tuple[WorkloadControls, gr.Row]:
+    """What the model is asked to do, filled in, and the row of what only training has a use for."""
     mode = gr.Radio(list(MODES), value=workload.mode, label="What for", show_label=False, elem_id="calc-mode")
     with gr.Row():
         batch_size = gr.Number(
@@ -123,7 +123,7 @@ def workload_controls(workload: Workload) -> WorkloadControls:
     mode.input(
         lambda chosen: gr.update(visible=chosen == "training"), [mode], [training_choices], api_visibility="private"
     )
-    return WorkloadControls(mode, dtype, batch_size, seq_len, optimizer, recompute)
+    return WorkloadControls(mode, dtype, batch_size, seq_len, optimizer, recompute), training_choices
 
 
 def _training_choice(

@@ -18,6 +18,7 @@ from ..common.downloads import File, csv_file, json_file, save_button
 from ..common.drawing import Drawing, Updates, with_note
 from ..common.page_context import Page
 from ..common.page_html import problem
+from ..common.place import by_id
 from . import estimate_tables as tables
 from . import presets
 from .after_chapter import Values
@@ -53,6 +54,7 @@ class _Parts:
     fields: Fields
     panels: Panels
     filled: gr.State  # Filled
+    training_choices: gr.Row
 
     def outputs(self) -> list[Any]:
         """What a calculation changes."""
@@ -75,7 +77,8 @@ def build(page: Page) -> None:
             buttons = presets.preset_buttons(first[0])
             config = config_controls(first[0])
             config_note = note_area("calc-config-problem")
-            settings = Fields(config, workload_controls(first[1]))
+            workload, training_choices = workload_controls(first[1])
+            settings = Fields(config, workload)
             workload_note = note_area("calc-workload-problem")
             with gr.Row():
                 save_button("Save JSON", "calc-json", json_of, [measured, *settings.all()])
@@ -87,7 +90,8 @@ def build(page: Page) -> None:
     tabs.select(
         None, None, None, js="() => setTimeout(() => dispatchEvent(new Event('resize')), 50)", api_visibility="private"
     )
-    _wire(_Parts(page, buttons, settings, panels, filled))
+    _wire(_Parts(page, buttons, settings, panels, filled, training_choices))
+    page.in_address(KEY, {"view": tabs} | by_id([*settings.all(), *panels.asked()]))
     if panels.measuring is not None:
         wire_measuring(panels.measuring, measured, settings.all(), page.options.public)
 
@@ -112,7 +116,8 @@ def _wire(parts: _Parts) -> None:
     # Not on the page from the start: it needs the model, which may still be loading when the page is built.
     parts.panels.memory.select(calculate, inputs, parts.outputs(), **_IN_ORDER)
     opened = Drawing(partial(_opened, parts), [parts.filled, *inputs], outputs)
-    parts.page.when_opened(KEY, opened)
+    arrived = Drawing(partial(_arrived, parts), [parts.filled, *inputs], [*outputs, parts.training_choices])
+    parts.page.when_opened(KEY, opened, arrived)
 
 
 def _split(values: tuple[Any, ...]) -> tuple[Asked, dict[str, Any]]:
@@ -149,6 +154,22 @@ def _opened(parts: _Parts, filled: Filled, reference: str, *values: Any) -> Upda
         if presets.untouched(settings, filled):
             return _fill_with_loaded(parts, reference, *values)
         return _shown(parts, loaded, asked, settings)
+
+    return with_note(parts.panels.results.config_note, drawn)
+
+
+def _arrived(parts: _Parts, filled: Filled, reference: str, *values: Any) -> Updates:
+    """A page that opens on this tab: what its link says stays, and no model fills the fields afterwards."""
+    asked, settings = _split(values)
+    first = asked_from([each.value for each in parts.panels.asked()])[0]
+    if settings == {name: each.value for name, each in parts.fields.by_name().items()} and asked == first:
+        return _opened(parts, filled, reference, *values)
+
+    def drawn() -> Updates:
+        loaded = parts.page.library.get(reference)
+        is_training = {parts.training_choices: gr.update(visible=settings["mode"] == "training")}
+        known = {parts.filled: Filled(loaded.reference, loaded.model.config)}
+        return known | is_training | _shown(parts, loaded, asked, settings)
 
     return with_note(parts.panels.results.config_note, drawn)
 

@@ -6,6 +6,13 @@ import gradio as gr
 
 from ...config import GPTConfig
 
+_LABELS = ("Block", "Head")
+
+
+def fits_its_model(slider: gr.Slider) -> bool:
+    """Whether a slider counts blocks or heads: the tab fits its range to the model whenever it is drawn."""
+    return slider.label in _LABELS
+
 
 def block_slider(elem_id: str, info: str) -> gr.Slider:
     """A slider over a model's blocks; `block_in` fits it to the model."""

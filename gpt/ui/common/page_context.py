@@ -1,6 +1,6 @@
 """What every tab is built with: the models, the visitor's run, and how to draw and save something of that run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from ..host.options import LAPTOP, Options
 from .downloads import File, save_button
 from .drawing import Drawing, Updates, with_note
 from .page_html import NO_RUN
+from .place import Remembered
 from .run_controls import Generating
 from .stoppable_work import Ongoing
 
@@ -39,6 +40,9 @@ class Page:
     generating: Generating | None = None  # the Generate tab, for all tabs built after it
     openings: list[Opening] = field(default_factory=list)
     places: dict[tuple[str, str], Block] = field(default_factory=dict)  # by tab and name: see `reachable`
+    linked: dict[tuple[str, str], Block] = field(default_factory=dict)  # the same: see `in_address`
+    of_the_run: set[tuple[str, str]] = field(default_factory=set)  # those of them whose first value the run decides
+    remembered: dict[tuple[str, str], Remembered] = field(default_factory=dict)  # see `remember_in_address`
     tabs: gr.Tabs | None = None  # of the page
     ongoing: Ongoing = field(default_factory=Ongoing)  # runs and branches: only one grows at a time
     loaded_line: gr.HTML | None = None  # of the header: what is loaded
@@ -90,6 +94,37 @@ class Page:
     def reachable(self, tab: str, **components: Block) -> None:
         """Let others set what a tab shows, by these names: the address (`?tab=TAB&name=value`), and `opened`."""
         self.places.update({(tab, name): component for name, component in components.items()})
+
+    def in_address(self, tab: str, components: Mapping[str, Block], of_the_run: bool = False) -> None:
+        """Let the address hold what these components have, by these names, and nobody else set it.
+
+        It leaves out what a component has at first, unless that follows the visitor's run.
+        """
+        places = {(tab, name): component for name, component in components.items()}
+        self.linked.update(places)
+        if of_the_run:
+            self.of_the_run.update(places)
+
+    def remember_in_address(
+        self,
+        tab: str,
+        name: str,
+        state: gr.State,
+        write: Callable[[Any], str],
+        read: Callable[[Mapping[str, str]], Any],
+    ) -> None:
+        """Let the address hold a state that only the server knows: write gives its text, read is Remembered's.
+
+        The page is told that text in a field that nobody sees.
+        """
+        told = gr.Textbox(write(state.value), visible="hidden")
+        state.change(write, [state], [told], api_visibility="private")
+        self.linked[tab, name] = told
+        self.from_address(tab, name, state, read)
+
+    def from_address(self, tab: str, name: str, state: Block, read: Callable[[Mapping[str, str]], Any]) -> None:
+        """Set a state from a link as Remembered says; the page writes by another component what it needs for that."""
+        self.remembered[tab, name] = Remembered(state, read)
 
     def opened(self, tab: str, **values: Any) -> Updates:
         """What opens a tab, with these values, or gr.updates, in the components that it made reachable."""

@@ -4,6 +4,7 @@ that tell why a token came.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -19,6 +20,7 @@ from ..common.downloads import File, csv_file
 from ..common.drawing import Updates, chosen_into
 from ..common.page_context import Page
 from ..common.page_html import status
+from ..common.place import by_id, named_place
 from ..common.saved_pictures import pictured
 from ..common.selected_position import valid_position
 from ..common.token_strip import probability_legend, strip_html, strip_token, token_strip
@@ -108,7 +110,7 @@ def build(page: Page) -> None:
             | panels.draw(view, run, token, values)
         )
 
-    page.reachable(KEY, view=view)
+    _wire_address(page, view, [with_halves, *panels.controls], chosen_head)
     inputs = [view, page.position, chosen_head, with_halves]
     outputs = [strip, strip_area, where, legend, attention_area, maps, enlarged, depth_area, with_halves, save, behind]
     drawing = page.drawing(draw, [*inputs, *panels.inputs], [*outputs, *area.all(), *panels.outputs], note)
@@ -118,6 +120,12 @@ def build(page: Page) -> None:
     with save:
         _save_all_heads(page, look, inputs)
         save_numbers(page, "inside-csv", VIEWS, look, about, inputs)
+
+
+def _wire_address(page: Page, view: gr.Radio, controls: Sequence[Component], chosen_head: gr.State) -> None:
+    page.reachable(KEY, view=view)
+    page.in_address(KEY, by_id(controls))
+    page.remember_in_address(KEY, "head", chosen_head, str, partial(named_place, "head"))
 
 
 def _save_all_heads(page: Page, look: Callable[..., Look], inputs: Sequence[Component]) -> None:

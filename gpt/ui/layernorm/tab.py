@@ -9,6 +9,7 @@ from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot_area, view_choice
 from ..common.drawing import Updates, chosen_into
 from ..common.page_context import Page
+from ..common.place import by_id
 from ..common.token_strip import token_strip
 from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
@@ -68,6 +69,7 @@ def build(page: Page) -> None:
         )
 
     page.reachable(KEY, view=view, block=blocks, norm=norms)
+    page.in_address(KEY, by_id(example.inputs))
     place = [view, page.position, blocks, norms]
     outputs = [strip, where, blocks, shown_area, example_area, *area.all(), behind, *example.outputs]
     drawing = page.drawing(draw, [*place, *example.inputs], outputs, note)

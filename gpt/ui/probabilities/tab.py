@@ -21,6 +21,7 @@ from ..common.drawing import KEPT_EVENT, MODEL_EVENT, Drawing, Updates, with_not
 from ..common.in_line import Waits, while_waiting
 from ..common.page_context import Page
 from ..common.page_html import problem, status
+from ..common.place import by_id
 from ..common.redraw_pace import paced
 from ..common.run_settings import check_prompt_of
 from ..common.selected_position import valid_position
@@ -29,7 +30,7 @@ from ..common.time_limit import within
 from . import words
 from .candidate_table import COLUMNS, step_rows
 from .selected_token import RUN_COLUMNS, run_rows, select_token, token_scores
-from .tab_components import Seen, Selection, TabComponents, lay_out
+from .tab_components import Seen, Selection, TabComponents, chosen_text, lay_out, selection_from
 from .tab_updates import (
     draw_all,
     draw_branch,
@@ -65,6 +66,9 @@ def build(page: Page) -> None:
     _wire_branching(page, tab, seen)
     _wire_running(page, tab)
     _wire_saving(page, tab, seen)
+    page.in_address(KEY, by_id(tab.sliders()[:3]), of_the_run=True)
+    page.in_address(KEY, by_id([tab.n]))
+    page.remember_in_address(KEY, "chosen", tab.selection, chosen_text, selection_from)
     with tab.why:
         account_view.build(page, tab.selection, seen)
 

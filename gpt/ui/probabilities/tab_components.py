@@ -1,5 +1,6 @@
 """The components of the Probabilities tab, laid out, and what a visitor has selected in them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from ...runs import Run
 from ...sampling import Sampling
 from ..common.code_behind import code_area
 from ..common.components import note_area, plot_area
+from ..common.place import place_in, text_of_place
 from ..common.stoppable_work import stop_for
 from ..common.token_strip import token_strip
 from .candidate_table import candidate_table
@@ -29,6 +31,21 @@ class Selection:
     drawn: int = 0  # hash of the run that was last drawn
     drawn_length: int = 0  # its tokens
     drawn_at: float = 0.0
+    keeps_sliders: bool = False  # a link has set them: the first run does not
+
+
+def chosen_text(selection: Selection) -> str:
+    """The chosen row as it stands in the address, "" for the token that was taken."""
+    return text_of_place(selection.chosen)
+
+
+def selection_from(query: Mapping[str, str]) -> Selection:
+    """What a link selects and sets. Raises ValueError where it does neither."""
+    keeps_sliders = any(name in query for name in ("T", "k", "p"))
+    chosen = query.get("chosen", "")
+    if not chosen.isdecimal() and not keeps_sliders:
+        raise ValueError("The link selects nothing.")
+    return Selection(chosen=place_in(chosen) if chosen else None, keeps_sliders=keeps_sliders)
 
 
 @dataclass(frozen=True)

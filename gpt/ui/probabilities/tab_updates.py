@@ -41,13 +41,24 @@ def draw_all(page: Page, tab: TabComponents, now: Seen, figure: bool) -> Updates
 def draw_run(page: Page, tab: TabComponents, now: Seen, figure: bool) -> Updates:
     """As draw_all, for a run that may be new here: then prompt and sliders follow it, else they are the visitor's."""
     run = now.run
-    if run is not None and run.model_name != now.selection.model_name:
+    if run is not None and run.model_name != now.selection.model_name and not _is_linked(page, now, run):
         # A row chosen among one model's tokens is no choice among another's, and may be no token of its vocabulary.
         now = replace(now, selection=replace(now.selection, chosen=None))
     if run is None or now.selection.settings == run.settings:
         return draw_all(page, tab, now, figure)
+    if now.selection.keeps_sliders:
+        now = replace(now, selection=replace(now.selection, settings=run.settings, keeps_sliders=False))
+        return {tab.prompt: run.prompt} | draw_all(page, tab, now, figure)
     now = with_the_runs_settings(now, run)
     return {tab.prompt: run.prompt} | set_sliders(tab, now) | draw_all(page, tab, now, figure)
+
+
+def _is_linked(page: Page, now: Seen, run: Run) -> bool:
+    """Whether a link has chosen the row, and the run's model has that token."""
+    chosen = now.selection.chosen
+    if now.selection.model_name or chosen is None:
+        return False
+    return chosen < page.library.get(run.model_name).model.config.vocab_size
 
 
 def draw_strips(page: Page, tab: TabComponents, now: Seen) -> Updates:

@@ -34,6 +34,7 @@ class OwnTraining:
     again: gr.Button
     stands: gr.HTML
     changed: Sequence[Listener]
+    in_address: Sequence[Any]  # the settings that a link may fill in
 
     def outputs(self) -> list[Any]:
         """All that `updates` may change."""
@@ -105,7 +106,9 @@ def own_training(page: Page, trainer: Trainer) -> OwnTraining:
         steering(go_on, trainer.go_on, STARTS),
         steering(again, trainer.start_again, STARTS),
     ]
-    return OwnTraining(trainer, start, pause, step, go_on, again, stands, changed)
+    # A text may be too long for a link and is the visitor's own; a link opens no path.
+    filled = [asked.preset, *(each for each in asked.all() if each not in (asked.pasted, asked.path))]
+    return OwnTraining(trainer, start, pause, step, go_on, again, stands, changed, filled)
 
 
 def _wire_forecast(asked: Settings, trainer: Trainer, local: bool, takes: gr.HTML, note: gr.HTML) -> None:

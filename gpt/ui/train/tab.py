@@ -15,6 +15,7 @@ from ..common.downloads import File, csv_file, save_button
 from ..common.drawing import KEPT_EVENT, Drawing, Updates, with_note
 from ..common.page_context import Page
 from ..common.page_html import status
+from ..common.place import by_id
 from . import figures, words
 from .kept_step import KeptStep, kept_step
 from .opened_step import open_step
@@ -101,6 +102,8 @@ def build(page: Page) -> None:
         draw, [source, over, *inside.inputs()], [*curves, *inside.outputs()], reads_text=own is not None
     )
     page.reachable(KEY, training=source, over=over, saved=inside.step, scores=inside.measure, head=inside.head)
+    if own is not None:
+        page.in_address(KEY, by_id(own.in_address))
     page.when_opened(KEY, everything)
     everything.draw_on(source.input)
     of_curves = Drawing(draw_curves, [source, over], curves, reads_text=False)
