@@ -101,10 +101,15 @@ def test_on_a_phone_the_bar_is_thin_and_covers_nothing(tour):
     arrived(page, "4.2", 4)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator("#tour").bounding_box()["height"] < 220
+    expect(page.locator("#norm-figure .main-svg").first).to_be_visible()
     page.mouse.wheel(0, 100_000)
-    page.wait_for_function("window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 2")
-    words = page.locator("footer").bounding_box()
-    assert words["y"] + words["height"] <= page.locator("#tour").bounding_box()["y"]
+    page.wait_for_function(
+        """() => {
+          window.scrollTo(0, document.documentElement.scrollHeight);  // a figure may have come meanwhile
+          const end = (selector, side) => document.querySelector(selector).getBoundingClientRect()[side];
+          return end('footer', 'bottom') <= end('#tour', 'top');
+        }"""
+    )
 
 
 @pytest.mark.long

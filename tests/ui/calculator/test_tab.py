@@ -267,7 +267,9 @@ def test_saved_files_hold_every_formula():
     saved = csv_of(None, *values())
     rows = list(csv.DictReader(io.StringIO(saved["text"])))
     kept = json.loads(json_of(None, *values())["text"])
-    assert kept == json.loads(json.dumps(record(GPT2, TRAINING)))
+    calculated = json.loads(json.dumps(record(GPT2, TRAINING)))
+    assert calculated.items() <= kept.items()
+    assert kept.keys() - calculated.keys() == {"app", "version", "what", "model", "weights"}
     assert [row["value"] for row in rows] == [str(row["value"]) for row in kept["formulas"]]
     assert {row["section"] for row in rows} == {
         "parameters",
