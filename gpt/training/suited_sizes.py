@@ -38,7 +38,7 @@ SMALLEST: dict[str, float] = {
     "n_heads": 4,
     "context_length": 64,
     "batch_size": 16,
-    "steps": 1500,
+    "steps": 1000,
 }
 
 

@@ -53,7 +53,7 @@ _SWITCHES = (
 )
 # Values of some fields by the name of a size; the others are left to the trainer.
 PRESETS: dict[str, dict[str, float]] = {
-    "A minute": SMALLEST,
+    "Seconds": SMALLEST,
     _SUITED: {},
     "An evening": {
         **{"emb_dim": 256, "n_layers": 8, "n_heads": 4, "context_length": 256},

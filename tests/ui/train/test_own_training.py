@@ -76,7 +76,7 @@ def test_the_recorded_one_is_still_there(trained):
 
 
 def test_before_the_start_it_is_said_what_it_takes(trained):
-    trained.put(train_text="", train_preset="A minute")
+    trained.put(train_text="", train_preset="Seconds")
     trained.fire("train-preset", "input")
     told, recorded = trained.shown("train-forecast")[-1], recorded_life().about
     assert f"{recorded['tokens']:,} tokens to learn, {recorded['distinct_tokens']:,} different ones" in told
