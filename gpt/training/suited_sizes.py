@@ -32,7 +32,7 @@ _BY_SIZE = (
 )
 
 # The smallest training that learns to write the bundled stories.
-SMALLEST: dict[str, float] = {
+SMALLEST: dict[str, int] = {
     "emb_dim": 64,
     "n_layers": 3,
     "n_heads": 4,

@@ -27,7 +27,7 @@ _PEAK_RATE, _SEED = 6e-3, 123
 
 def learning(plan: Plan) -> Outcome:
     """At several lengths: the trainer takes its steps, and the loop has the seconds that they took."""
-    sizes = {name: int(value) for name, value in SMALLEST.items()}
+    sizes = dict(SMALLEST)
     batch_size = sizes.pop("batch_size")
     del sizes["steps"]
     config = GPTConfig(**sizes, drop_rate=0.0, qkv_bias=True, tied_head=True)
