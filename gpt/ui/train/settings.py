@@ -2,7 +2,7 @@
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ _SWITCHES = (
     ("scale_by_layer", "Scores divided by the block's number"),
 )
 # Values of some fields by the name of a size; the others are left to the trainer.
-PRESETS: dict[str, dict[str, float]] = {
+PRESETS: dict[str, Mapping[str, float]] = {
     "Seconds": SMALLEST,
     _SUITED: {},
     "An evening": {

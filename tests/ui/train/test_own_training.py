@@ -33,7 +33,8 @@ def library(uneven_library: Library) -> Library:
 def trained(library: Library) -> Iterator[Visitor]:
     """A visitor who has trained a tiny model on a pasted text."""
     visitor = Visitor(library, tab="train")
-    visitor.component("train-step").choices = [(str(step), str(step)) for step in range(SMALLEST["steps"] + 1)]  # as updates change them
+    steps = map(str, range(SMALLEST["steps"] + 1))
+    visitor.component("train-step").choices = [(step, step) for step in steps]  # as updates change them
     visitor.open_tab("Train")
     visitor.put(train_text=TEXT, train_path="", train_emb_dim=32, train_n_layers=1, train_n_heads=2)
     visitor.put(train_context_length=16, train_batch_size=4, train_steps=6)
