@@ -68,12 +68,6 @@ class PartsResult:
     overlap: float  # of the two distributions: the probability they share, 0 to 1
 
 
-def swap_in(model: GPTModel, ids: Sequence[int] | Tensor, n: int = 5) -> tuple[PartsResult, ...]:
-    """The placeholder model, then one more real component each time, in the chapter's order, up to the whole model."""
-    names = tuple(PARTS)
-    return compare_parts(model, ids, [names[:count] for count in range(len(names) + 1)], n)
-
-
 def compare_parts(
     model: GPTModel, ids: Sequence[int] | Tensor, choices: Sequence[Collection[str]], n: int = 5
 ) -> tuple[PartsResult, ...]:
