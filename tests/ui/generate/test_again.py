@@ -6,7 +6,8 @@ from threading import Thread
 import pytest
 
 from gpt.library import Library
-from tests.own_vocabulary import with_characters
+from gpt.ui.generate.first_prompt import DEFAULT_PROMPT
+from tests.own_vocabulary import with_characters, with_ids
 from tests.ui.visitor import Visitor
 
 
@@ -91,22 +92,16 @@ def test_a_prompt_that_the_model_cannot_read_stays_with_one_sentence(arrived, tm
     assert arrived.value("whose-said") == ""
 
 
-def test_nobodys_prompt_gives_way_to_one_that_the_model_can_read(arrived, tmp_path: Path):
-    arrived.put(prompt="Every effort moves you")
+@pytest.mark.parametrize("typed", ["", "typed, and not run yet"])
+def test_nobodys_prompt_gives_way_to_one_that_the_model_can_read_and_what_is_typed_stays(arrived, tmp_path, typed):
+    arrived.put(prompt=DEFAULT_PROMPT)
     arrived.fire("generate")
-    folder = with_characters(tmp_path)
+    arrived.put(prompt=typed or DEFAULT_PROMPT)
+    folder = with_ids(tmp_path)
     load(arrived, model_name=str(folder))
     assert arrived.run.model_name == str(folder)
-    assert arrived.value("prompt") == arrived.run.prompt
-
-
-def test_a_prompt_that_gives_way_leaves_what_is_typed(arrived, tmp_path: Path):
-    arrived.put(prompt="Every effort moves you")
-    arrived.fire("generate")
-    arrived.put(prompt="typed, and not run yet")
-    load(arrived, model_name=str(with_characters(tmp_path)))
-    assert arrived.run.prompt != "Every effort moves you"
-    assert arrived.value("prompt") == "typed, and not run yet"
+    assert arrived.run.prompt != DEFAULT_PROMPT
+    assert arrived.value("prompt") == (typed or arrived.run.prompt)
 
 
 def test_a_text_that_is_running_is_stopped_before_the_loaded_model_writes(arrived):
