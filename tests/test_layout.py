@@ -18,7 +18,7 @@ LAYERS = (
     ("engine",),
     ("files", "estimates"),
     ("sampling", "generation", "runs", "tracing", "recording"),
-    ("model_reference", "model_loads", "library"),
+    ("model_reference", "model_loads", "catalogue", "library"),
     ("chapter", "attribution", "training"),
     ("ui",),
     ("app",),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gpt import GPTModel, WeightsError
 from gpt.engine.precision import PRECISIONS
 from gpt.files import hub
-from gpt.library import CHAPTER_SEED, UNTRAINED, Library, Reference
+from gpt.library import Library
+from gpt.model_reference import CHAPTER_SEED, UNTRAINED, Reference
 from gpt.seeding import LARGEST_WEIGHT_SEED, seeded
 from tests.conftest import SMALL
 

@@ -44,7 +44,7 @@ def test_a_repository_is_one_model_by_its_name_and_by_its_address():
 
 def test_openais_models_have_one_name_by_which_they_are_kept():
     library = Library(UNTRAINED)
-    assert library._known("openai-community/gpt2:int8") == library._known("gpt2-124M:int8")
+    assert library.known("openai-community/gpt2:int8") == library.known("gpt2-124M:int8")
 
 
 @pytest.mark.usefixtures("hub")

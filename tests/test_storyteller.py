@@ -9,7 +9,8 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from gpt import Tokenizer, load_model, next_token_table
-from gpt.library import STORYTELLER, Library
+from gpt.library import Library
+from gpt.model_reference import STORYTELLER
 from gpt.training.evaluation import heldout_loss
 from gpt.training.held_out_windows import tokens_scored
 

@@ -31,7 +31,8 @@ from gpt.attribution.importance import gradient_times_input
 from gpt.attribution.patching import estimated_patching, prompt_pair
 from gpt.estimates.workload import Workload
 from gpt.generation import Settings
-from gpt.library import UNTRAINED, Library
+from gpt.library import Library
+from gpt.model_reference import UNTRAINED
 from gpt.runs import Run, grow, new_run
 from gpt.sampling import Sampling
 from gpt.ui.building_blocks import tab

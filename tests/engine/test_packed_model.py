@@ -14,8 +14,9 @@ from gpt.engine.packed_model import held_bytes, packed_model
 from gpt.engine.precision import PRECISIONS, set_precision, weight_bytes
 from gpt.engine.text_reader import ModuleReader, text_reader
 from gpt.generation import generate
-from gpt.library import STORYTELLER, Library
+from gpt.library import Library
 from gpt.model import GELU, GPTModel, LayerNorm
+from gpt.model_reference import STORYTELLER
 
 from .tiny import CONFIG, IDS, a_model, by_modules, needs_library, read, same
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import gradio as gr
 
 from gpt import GPTConfig
-from gpt.library import STORYTELLER, UNTRAINED, Library
+from gpt.library import Library
+from gpt.model_reference import STORYTELLER, UNTRAINED
 from gpt.ui.calculator.calculated_results import PRESETS
 from gpt.ui.calculator.loaded_weights import loaded_weights
 from gpt.ui.calculator.presets import (

@@ -4,8 +4,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from gpt.library import UNTRAINED, Library
+from gpt.library import Library
 from gpt.model_loads import Load, NobodyWaits
+from gpt.model_reference import UNTRAINED
 from gpt.ui.common.model_loading import loading
 
 

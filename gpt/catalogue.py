@@ -1,0 +1,178 @@
+"""Which models can be chosen on one server: their names, where their files lie, and what each of them is.
+
+None of them is loaded here: see `library`.
+"""
+
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .config import GPTConfig
+from .estimates.budget import count_parameters
+from .files import hub
+from .files.weights import WeightsError, stored_config, stored_parameters
+from .model_reference import (
+    CHAPTER_SEED,
+    NAMES,
+    STORYTELLER,
+    STORYTELLER_FOLDER,
+    UNTRAINED,
+    Reference,
+    folder_of,
+    is_path,
+    is_repository,
+)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One model that can be chosen. `available` means without a download."""
+
+    name: str
+    description: str
+    parameters: int | None  # None: the Hub would have to be asked
+    trained: bool
+    available: bool
+
+
+class Catalogue:
+    """The models of one server by name. `default` names the one that "" stands for, or is a path of a file or folder.
+
+    Other paths may be opened only when local_files is True: a stranger must not name files of the server. hub_models
+    are the names and repositories that may be downloaded, None allows all.
+    """
+
+    def __init__(self, default: str = "", local_files: bool = False, hub_models: Collection[str] | None = None) -> None:
+        self.local_files = local_files
+        self.hub_models = None if hub_models is None else tuple(map(hub.short_name, hub_models))
+        self.default = default or (STORYTELLER if STORYTELLER_FOLDER.is_dir() else UNTRAINED)
+        self._added: dict[str, tuple[Path, str]] = {}  # folder and description of models made here, by name
+        self.default = str(self.known(""))
+
+    def models(self) -> list[ModelInfo]:
+        """Every model that has a name and can be had here, without loading one."""
+        default = self.known("").name
+        names = dict.fromkeys([*hub.REPOSITORIES, *(self.hub_models or ()), default])
+        on_the_hub = [name for name in names if self.is_on_the_hub(name)]
+        infos = [_untrained_info()]
+        infos += [_hub_info(name) for name in on_the_hub if name == default or self._can_be_had(name)]
+        if STORYTELLER_FOLDER.is_dir():
+            infos.insert(0, self._file_info(STORYTELLER, "a small GPT-2 trained on children's books, in the box"))
+        infos += [self._file_info(name, description) for name, (_, description) in self._added.items()]
+        if self._is_path(default):
+            infos.insert(0, self._file_info(self.default, "the file this server was started with"))
+        return infos
+
+    def add(self, name: str, folder: Path, description: str) -> None:
+        """Let everybody choose a model that was made on this server, by a name that no other one has."""
+        self._added[name] = (folder, description)
+
+    def default_config(self) -> GPTConfig:
+        """The settings of the default model, without its weights.
+
+        Raises WeightsError for an unusable file, and ValueError for a model that is not on this machine yet.
+        """
+        default = self.known("")
+        if default.name == UNTRAINED:
+            return GPTConfig.preset("gpt2-124M")
+        if default.name in hub.REPOSITORIES:
+            return _released(default.name)
+        folder = hub.downloaded(default.name) if self.is_on_the_hub(default.name) else folder_of(default.name)
+        if folder is None:
+            raise ValueError(f"{default.name} is not on this machine yet: load it first.")
+        stored = stored_config(folder)
+        activation, n_heads = default.activation or stored.activation, default.n_heads or stored.n_heads
+        return replace(stored, activation=activation, n_heads=n_heads)
+
+    def _file_info(self, name: str, description: str) -> ModelInfo:
+        return ModelInfo(name, description, stored_parameters(self.folder_of(name)), True, True)
+
+    def known(self, reference: str) -> Reference:
+        """What is asked for, under the name by which it is kept. Raises ValueError for an unknown name."""
+        wanted = Reference.parse(reference or self.default)
+        if wanted.name == UNTRAINED:
+            return replace(wanted, activation=None, n_heads=None)
+        return replace(wanted, name=self._known_name(wanted.name), seed=CHAPTER_SEED)
+
+    def _known_name(self, name: str) -> str:
+        if name in self._added:
+            return name
+        is_ours = name == Reference.parse(self.default).name
+        if self._is_path(name):
+            return name
+        known = hub.short_name(name) if is_repository(name) else name
+        if (known in NAMES or is_repository(known)) and (is_ours or self._can_be_had(known)):
+            return known
+        names = ", ".join(sorted(each for each in NAMES if self._can_be_had(each)))
+        others = ", or owner/name of a repository on the Hub" if self.hub_models is None else ""
+        raise ValueError(f"There is no model called {name[:80]!r}: choose one of {names}{others}.")
+
+    def _is_path(self, name: str) -> bool:
+        """Whether a name is a path that may be opened here: strangers name none, not even one that exists."""
+        if name in self._added:
+            return False
+        return (self.local_files or name == Reference.parse(self.default).name) and is_path(name)
+
+    def folder_of(self, name: str) -> Path:
+        """The folder or file of a model that lies on this machine."""
+        return self._added[name][0] if name in self._added else folder_of(name)
+
+    def is_on_the_hub(self, name: str) -> bool:
+        """Whether a model's files come from the Hub, downloaded already or not."""
+        if name in self._added:
+            return False
+        return name in hub.REPOSITORIES or (is_repository(name) and not self._is_path(name))
+
+    def _can_be_had(self, name: str) -> bool:
+        """Whether it may be downloaded, or need not be; what lies in the host's cache is not for strangers to find."""
+        if not self.is_on_the_hub(name) or self.hub_models is None or name in self.hub_models:
+            return True
+        return (name in hub.REPOSITORIES or self.local_files) and hub.downloaded(name) is not None
+
+    def bytes_needed(self, wanted: Reference) -> int:
+        """About what a model takes while it is loaded; 0 for one of which the Hub has to be asked first."""
+        if wanted.name == UNTRAINED:
+            # Drawn in float32 whatever comes of it.
+            return count_parameters(GPTConfig.preset("gpt2-124M")).total * (8 if wanted.precision == "float32" else 7)
+        if wanted.name in hub.REPOSITORIES:
+            return bytes_of(count_parameters(GPTConfig.preset(wanted.name)).total, wanted.precision)
+        if not self.is_on_the_hub(wanted.name):
+            return bytes_of(stored_parameters(self.folder_of(wanted.name)), wanted.precision)
+        folder = hub.downloaded(wanted.name)
+        if folder is None:
+            return 0
+        with hub.removing_damaged(wanted.name, folder):
+            return bytes_of(stored_parameters(folder), wanted.precision)
+
+
+def bytes_of(parameters: int, precision: str) -> int:
+    """The weights, and what is packed of them for reading."""
+    return parameters * (8 if precision == "float32" else 5)
+
+
+def _untrained_info() -> ModelInfo:
+    config = GPTConfig.preset("gpt2-124M")
+    return ModelInfo(
+        UNTRAINED,
+        "the chapter's GPT-2 with random weights: it writes noise",
+        count_parameters(config).total,
+        False,
+        True,
+    )
+
+
+def _released(name: str) -> GPTConfig:
+    return replace(GPTConfig.preset(name), qkv_bias=True, tied_head=True)
+
+
+def _hub_info(name: str) -> ModelInfo:
+    folder = hub.downloaded(name)
+    said = "" if folder else ", downloaded when chosen"
+    if name in hub.REPOSITORIES:
+        released = count_parameters(_released(name)).total
+        return ModelInfo(name, f"OpenAI's released weights{said}", released, True, bool(folder))
+    parameters = None
+    with suppress(WeightsError):
+        parameters = stored_parameters(folder) if folder else None
+    return ModelInfo(name, f"from the Hub{said}", parameters, True, bool(folder))
