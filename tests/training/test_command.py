@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from math import isfinite
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,15 @@ def test_ctrl_c_and_kill_finish_the_step_and_keep_it(command, monkeypatch, capsy
     assert not (out / "model.safetensors").exists()
     assert torch.load(out / ".checkpoints" / "last.pt", weights_only=True)["steps_done"] == 3
     assert signal.getsignal(number) == before
+
+
+def test_a_training_that_leaves_the_numbers_ends_with_one_sentence_and_no_model(command, capsys):
+    arguments, out = command
+    with pytest.raises(SystemExit, match=r"^The loss after step \d+ is (nan|inf): .* a lower --rate than 1e\+12"):
+        main([*arguments, "--steps", "40", "--optimizer", "adamw", "--rate", "1e12", "--warmup", "0"])
+    assert capsys.readouterr().err == ""
+    assert not (out / "model.safetensors").exists()
+    assert all(isfinite(record["loss"]) for record in read_records(out / "records.jsonl")[1][1:])
 
 
 def test_a_second_ctrl_c_ends_at_once(command, monkeypatch):
