@@ -43,6 +43,12 @@ class OutputFolder:
                 f"--out {self.path} holds a model without a checkpoint to go on from: choose another folder, or "
                 f"delete this one."
             )
+        others = [name for name in ("README.md", "config.json") if (self.path / name).exists()]
+        if others and not self.checkpoint.exists():
+            raise ValueError(
+                f"--out {self.path} holds a {others[0]} that no training has written, and the model's would replace "
+                f"it: choose another folder."
+            )
         nearest = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
         try:
             with tempfile.TemporaryFile(dir=nearest):
