@@ -187,7 +187,8 @@ def arguments(optimizer: str | None, *values: Any) -> list[str]:
     texts, (activation, *switches) = further[: len(_FURTHER)], further[len(_FURTHER) :]
     for (name, label, _), text in zip(_FURTHER, texts, strict=True):
         if (text or "").strip():
-            found += [f"--{_flagged(name)}", _number(label, text.strip(), whole=name == "inner_dim")]
+            # In one word: the command line takes -1e-5 alone for the name of an option.
+            found.append(f"--{_flagged(name)}={_number(label, text.strip(), whole=name == 'inner_dim')}")
     found += ["--activation", activation or GPTConfig().activation]
     for (name, _), is_on in zip(_SWITCHES, switches, strict=True):
         found.append(f"--{_flagged(name)}" if is_on else f"--no-{_flagged(name)}")

@@ -129,6 +129,7 @@ def test_before_the_start_it_is_said_what_it_takes(trained):
         ({"train_text": "A text", "train_path": "/a/path"}, "There are a pasted text and a path"),
         ({"train_path": "/no/such/text"}, "This server reads no files of its visitors"),
         ({"train_n_heads": 7}, "7"),
+        ({"train_norm_eps": "-1e-5"}, "norm_eps is -1e-05"),
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, values, said):
@@ -139,6 +140,7 @@ def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, valu
         "train_n_heads": 4,
         "train_steps": 5,
         "train_rate": 0,
+        "train_norm_eps": "",
     }
     trained.put(**plain | values)
     trained.fire("train-start")
