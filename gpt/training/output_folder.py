@@ -36,7 +36,11 @@ class OutputFolder:
 
     def check_usable(self) -> None:
         """Raise ValueError when a training cannot write here; nothing is left behind."""
-        if self.path.exists() and not self.path.is_dir():
+        try:
+            is_there = self.path.exists()
+        except OSError as error:
+            raise ValueError(f"--out cannot be written ({error.strerror}): choose another folder.") from None
+        if is_there and not self.path.is_dir():
             raise ValueError(f"--out {self.path} is a file: give the folder that the model is to be written to.")
         if (self.path / "model.safetensors").exists() and not self.checkpoint.exists():
             raise ValueError(

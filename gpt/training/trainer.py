@@ -153,7 +153,7 @@ class Trainer:
                 return State(RUNNING)
             if status == 0 and (self.output / "model.safetensors").exists():
                 return State(FINISHED)
-            if self._is_asked_to_stop:
+            if self._is_asked_to_stop and status in (0, -signal.SIGTERM):  # by the signal: before it could hear it
                 return State(PAUSED)
             return State(ENDED, self._why_it_ended(status))
 

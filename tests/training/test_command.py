@@ -303,6 +303,17 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(command, capsys):
     assert (out / ".checkpoints" / "last.pt").read_bytes() == checkpoint
 
 
+def test_losses_on_two_held_out_texts_are_not_compared(command, tmp_path, capsys):
+    arguments, _ = command
+    for name, text in (("one", "A fox came by. " * 9), ("two", "Nobody sleeps at sea. " * 9)):
+        (tmp_path / name).write_text(text)
+    main([*arguments, "--steps", "2", "--held-out", str(tmp_path / "one")])
+    main([*arguments, "--steps", "3", "--held-out", str(tmp_path / "one")])
+    with pytest.raises(SystemExit):
+        main([*arguments, "--steps", "4", "--held-out", str(tmp_path / "two")])
+    assert "losses were measured on another held-out text: give that one" in capsys.readouterr().err
+
+
 # A checkpoint after each of the first eight steps; the process is killed, without a word, in its thirteenth.
 _KILLED = """
 import os, signal, sys

@@ -18,6 +18,11 @@ def test_a_file_is_refused_as_a_folder(tmp_path):
         OutputFolder(tmp_path / "file" / "below").check_usable()
 
 
+def test_a_name_that_no_folder_can_have_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"--out cannot be written \(File name too long\)"):
+        OutputFolder(tmp_path / ("long" * 80)).check_usable()
+
+
 def test_a_folder_where_nothing_can_be_written_is_refused(tmp_path, monkeypatch):
     def denied(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
