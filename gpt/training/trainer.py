@@ -4,6 +4,7 @@ What it does is read from its log; whatever becomes of it, the server goes on.
 """
 
 import atexit
+import os
 import re
 import shutil
 import signal
@@ -26,6 +27,8 @@ _OPEN: "WeakSet[Trainer]" = WeakSet()
 # A text, or the file that it lies in, and options of the command line.
 Asked = tuple[Path | str, Sequence[str]]
 
+# How a process ends that was asked to: by itself, or by the signal where it cannot hear that yet, on Windows never.
+_STOPPED = (0, 1) if os.name == "nt" else (0, -signal.SIGTERM)
 NOTHING, RUNNING, PAUSED, FINISHED, ENDED = "nothing", "running", "paused", "finished", "ended"
 
 
@@ -153,7 +156,7 @@ class Trainer:
                 return State(RUNNING)
             if status == 0 and (self.output / "model.safetensors").exists():
                 return State(FINISHED)
-            if self._is_asked_to_stop and status in (0, -signal.SIGTERM):  # by the signal: before it could hear it
+            if self._is_asked_to_stop and status in _STOPPED:
                 return State(PAUSED)
             return State(ENDED, self._why_it_ended(status))
 

@@ -46,7 +46,7 @@ def run(job: Job, stop: Event, progress: Progress) -> None:
     saved = time.monotonic()
     first = training.steps_done
     for record in train(training, job.plan, job.held_out, stop):
-        _check_finite(record)
+        _check_finite(record, job.plan.schedule.peak_rate)
         progress.show(record)
         seen = {} if record.heldout_loss is None else _look_at(job)
         if seen:
@@ -63,12 +63,12 @@ def run(job: Job, stop: Event, progress: Progress) -> None:
     training.save(job.folder.checkpoint)
 
 
-def _check_finite(record: Record) -> None:
+def _check_finite(record: Record, peak_rate: float) -> None:
     for loss in (record.loss, record.heldout_loss):
         if loss is not None and not isfinite(loss):
             raise Diverged(
                 f"The loss after step {record.step} is {loss}: the weights have grown beyond all numbers. Train again "
-                f"with a lower --rate than {record.rate or 0:.3g} in another folder."
+                f"with a lower rate than {peak_rate:g}."
             )
 
 

@@ -128,8 +128,8 @@ def test_ctrl_c_and_kill_finish_the_step_and_keep_it(command, monkeypatch, capsy
 
 def test_a_training_that_leaves_the_numbers_ends_with_one_sentence_and_no_model(command, capsys):
     arguments, out = command
-    with pytest.raises(SystemExit, match=r"^The loss after step \d+ is (nan|inf): .* a lower --rate than 1e\+12"):
-        main([*arguments, "--steps", "40", "--optimizer", "adamw", "--rate", "1e12", "--warmup", "0"])
+    with pytest.raises(SystemExit, match=r"^The loss after step \d+ is (nan|inf): .* a lower rate than 1e\+12\.$"):
+        main([*arguments, "--steps", "40", "--optimizer", "adamw", "--rate", "1e12"])
     assert capsys.readouterr().err == ""
     assert not (out / "model.safetensors").exists()
     assert all(isfinite(record["loss"]) for record in read_records(out / "records.jsonl")[1][1:])

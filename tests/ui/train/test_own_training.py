@@ -12,6 +12,7 @@ import torch
 
 from gpt.config import GPTConfig
 from gpt.library import Library
+from gpt.training.forecast import Forecast
 from gpt.training.life import recorded_life
 from gpt.training.options import model_fields, parser
 from gpt.training.suited_sizes import SMALLEST
@@ -120,6 +121,12 @@ def test_before_the_start_it_is_said_what_it_takes(trained):
     assert f"{recorded['tokens']:,} tokens to learn, {recorded['distinct_tokens']:,} different ones" in told
     assert f"{recorded['parameters']:,} parameters" in told
     assert f"{SMALLEST['steps']:,} steps of 1,024 tokens" in told
+
+
+def test_a_training_of_a_moment_takes_more_than_nothing():
+    found = Forecast(700, 13, 69, steps=200, tokens_in_step=64, parameters=10, step_bytes=10, step_flops=6_000_000)
+    assert "0.001 TFLOP, less than a second at the rate of ours" in settings.expected(found, 1e10, "ours")
+    assert "1.2 TFLOP, 2 minutes at" in settings.expected(replace(found, steps=200_000), 1e10, "ours")
 
 
 @pytest.mark.parametrize(
