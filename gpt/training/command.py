@@ -21,7 +21,7 @@ from .options import parser
 from .processes import Processes, joined
 from .progress import Bar, Lines, Progress
 from .training_job import Job, check_device, prepare
-from .training_run import finish, run
+from .training_run import Diverged, finish, run
 from .training_steps import is_finished
 
 
@@ -59,6 +59,8 @@ def _train(job: Job, stop: Event) -> None:
     progress = _progress(job)
     try:
         run(job, stop, progress)
+    except Diverged as error:
+        sys.exit(str(error))
     finally:
         progress.close()
     if not training.processes.is_first:

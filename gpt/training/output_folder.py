@@ -36,12 +36,22 @@ class OutputFolder:
 
     def check_usable(self) -> None:
         """Raise ValueError when a training cannot write here; nothing is left behind."""
-        if self.path.exists() and not self.path.is_dir():
+        try:
+            is_there = self.path.exists()
+        except OSError as error:
+            raise ValueError(f"--out cannot be written ({error.strerror}): choose another folder.") from None
+        if is_there and not self.path.is_dir():
             raise ValueError(f"--out {self.path} is a file: give the folder that the model is to be written to.")
         if (self.path / "model.safetensors").exists() and not self.checkpoint.exists():
             raise ValueError(
                 f"--out {self.path} holds a model without a checkpoint to go on from: choose another folder, or "
                 f"delete this one."
+            )
+        others = [name for name in ("README.md", "config.json") if (self.path / name).exists()]
+        if others and not self.checkpoint.exists():
+            raise ValueError(
+                f"--out {self.path} holds a {others[0]} that no training has written, and the model's would replace "
+                f"it: choose another folder."
             )
         nearest = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
         try:

@@ -4,6 +4,7 @@ What it does is read from its log; whatever becomes of it, the server goes on.
 """
 
 import atexit
+import os
 import re
 import shutil
 import signal
@@ -22,6 +23,12 @@ from .output_folder import OutputFolder
 _ROOT = Path(__file__).parents[2]
 _LONGEST_NAME = 40
 _OPEN: "WeakSet[Trainer]" = WeakSet()
+
+# A text, or the file that it lies in, and options of the command line.
+Asked = tuple[Path | str, Sequence[str]]
+
+# How a process ends that was asked to: by itself, or by the signal where it cannot hear that yet, on Windows never.
+_STOPPED = (0, 1) if os.name == "nt" else (0, -signal.SIGTERM)
 NOTHING, RUNNING, PAUSED, FINISHED, ENDED = "nothing", "running", "paused", "finished", "ended"
 
 
@@ -46,7 +53,7 @@ class Trainer:
         self._lock = RLock()
         self._folder: Path | None = None
         self._copies: Path | None = None
-        self._asked: tuple[Path | str, Sequence[str]] | None = None  # text and options of the last start
+        self.asked: Asked | None = None  # of the last start
         self._owner: Hashable = None
         self._arguments: list[str] = []
         self._process: subprocess.Popen[str] | None = None
@@ -65,7 +72,7 @@ class Trainer:
             if self.state().kind == RUNNING:
                 raise ValueError("A training runs on this server already: watch it, or start yours when it has ended.")
             self._forget()
-            self._asked, self._owner = (text, arguments), owner
+            self.asked, self._owner = (text, arguments), owner
             self._folder = Path(tempfile.mkdtemp(prefix="training-"))
             if isinstance(text, str):
                 pasted = self._folder / "pasted.txt"
@@ -100,9 +107,9 @@ class Trainer:
         Raises ValueError when there was none, and while one runs.
         """
         with self._lock:
-            if self._asked is None:
+            if self.asked is None:
                 raise ValueError("There is no training to start again: start one.")
-            self.start(*self._asked, self._owner)
+            self.start(*self.asked, self._owner)
 
     def is_owned_by(self, who: Hashable) -> bool:
         """Whether this is who started the training, or it is nobody's."""
@@ -149,7 +156,7 @@ class Trainer:
                 return State(RUNNING)
             if status == 0 and (self.output / "model.safetensors").exists():
                 return State(FINISHED)
-            if self._is_asked_to_stop:
+            if self._is_asked_to_stop and status in _STOPPED:
                 return State(PAUSED)
             return State(ENDED, self._why_it_ended(status))
 

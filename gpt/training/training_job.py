@@ -103,6 +103,7 @@ def prepare(options: argparse.Namespace, device: torch.device, processes: Proces
     training = Training(config, ids, options.seed, options.optimizer, start, device, processes)
     if processes.from_first(folder.checkpoint.exists()):
         training.load(folder.checkpoint)
+        training.check_comparable(held_out)
     prompt = options.prompt or first_words(reader.decode(held_out[:1000].tolist()))
     if not reader.encode(prompt, special=True):
         raise ValueError("There is nothing to continue in the held-out text: give a --prompt, or another text.")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from math import isfinite
 from threading import Event
 from typing import Any
 
@@ -25,10 +26,15 @@ SAMPLE_TOKENS = 40
 N_STORIES, MOST_STORY_TOKENS = 10, 70
 
 
+class Diverged(Exception):
+    """The training has left the numbers; its text is one sentence."""
+
+
 def run(job: Job, stop: Event, progress: Progress) -> None:
     """Train to the end, or to the end of the step in which `stop` is set, and leave a checkpoint.
 
-    In a group of processes all run it; the first one alone shows, logs and keeps.
+    In a group of processes all run it; the first one alone shows, logs and keeps. Raises Diverged, and leaves the
+    checkpoint as it is, where a loss is no number.
     """
     training, steps = job.training, job.plan.schedule.steps
     if not training.processes.is_first:
@@ -40,6 +46,7 @@ def run(job: Job, stop: Event, progress: Progress) -> None:
     saved = time.monotonic()
     first = training.steps_done
     for record in train(training, job.plan, job.held_out, stop):
+        _check_finite(record, job.plan.schedule.peak_rate)
         progress.show(record)
         seen = {} if record.heldout_loss is None else _look_at(job)
         if seen:
@@ -54,6 +61,15 @@ def run(job: Job, stop: Event, progress: Progress) -> None:
             training.save(job.folder.checkpoint)
             saved = time.monotonic()
     training.save(job.folder.checkpoint)
+
+
+def _check_finite(record: Record, peak_rate: float) -> None:
+    for loss in (record.loss, record.heldout_loss):
+        if loss is not None and not isfinite(loss):
+            raise Diverged(
+                f"The loss after step {record.step} is {loss}: the weights have grown beyond all numbers. Train again "
+                f"with a lower rate than {peak_rate:g}."
+            )
 
 
 def finish(job: Job) -> float:

@@ -92,6 +92,7 @@ class Training:
         self.points: list[tuple[int, float]] = []
         self.best: dict[str, Any] | None = None
         self.history: list[dict[str, Any]] = []
+        self.measured_by: str | None = None  # digest of the held-out text of the points
         self.written_at: int | None = None  # after how many steps the finished model was written
 
     @property
@@ -140,6 +141,7 @@ class Training:
     def measure(self, held_out: Tensor) -> float:
         """The held-out loss now; it becomes a point, and the weights the best ones if it is the lowest so far."""
         loss = self.heldout_loss(held_out)
+        self.measured_by = _digest([held_out])
         self.points.append((self.steps_done, loss))
         if self.best is None or loss < self.best["heldout_loss"]:
             self.best = {
@@ -194,6 +196,15 @@ class Training:
         self.last_losses.extend(saved["last_losses"])
         for name in _COUNTERS:
             setattr(self, name, saved[name])
+        self.measured_by = saved.get("measured_by")  # checkpoints that are older do not say
+
+    def check_comparable(self, held_out: Tensor) -> None:
+        """Raise ValueError for a held-out text that is not the one of the points so far: the best is one of them."""
+        if self.measured_by not in (None, _digest([held_out])):
+            raise ValueError(
+                "The checkpoint's losses were measured on another held-out text: give that one, or choose another "
+                "folder."
+            )
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -209,6 +220,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "last_losses": list(self.last_losses),
+            "measured_by": self.measured_by,
             **{name: getattr(self, name) for name in _COUNTERS},
         }
 

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from math import isfinite
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,15 @@ def test_ctrl_c_and_kill_finish_the_step_and_keep_it(command, monkeypatch, capsy
     assert not (out / "model.safetensors").exists()
     assert torch.load(out / ".checkpoints" / "last.pt", weights_only=True)["steps_done"] == 3
     assert signal.getsignal(number) == before
+
+
+def test_a_training_that_leaves_the_numbers_ends_with_one_sentence_and_no_model(command, capsys):
+    arguments, out = command
+    with pytest.raises(SystemExit, match=r"^The loss after step \d+ is (nan|inf): .* a lower rate than 1e\+12\.$"):
+        main([*arguments, "--steps", "40", "--optimizer", "adamw", "--rate", "1e12"])
+    assert capsys.readouterr().err == ""
+    assert not (out / "model.safetensors").exists()
+    assert all(isfinite(record["loss"]) for record in read_records(out / "records.jsonl")[1][1:])
 
 
 def test_a_second_ctrl_c_ends_at_once(command, monkeypatch):
@@ -291,6 +301,17 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(command, capsys):
         main([*arguments, "--steps", "2", "--optimizer", "adamw"])
     assert "has optimizer muon, this training has adamw: choose another folder" in capsys.readouterr().err
     assert (out / ".checkpoints" / "last.pt").read_bytes() == checkpoint
+
+
+def test_losses_on_two_held_out_texts_are_not_compared(command, tmp_path, capsys):
+    arguments, _ = command
+    for name, text in (("one", "A fox came by. " * 9), ("two", "Nobody sleeps at sea. " * 9)):
+        (tmp_path / name).write_text(text)
+    main([*arguments, "--steps", "2", "--held-out", str(tmp_path / "one")])
+    main([*arguments, "--steps", "3", "--held-out", str(tmp_path / "one")])
+    with pytest.raises(SystemExit):
+        main([*arguments, "--steps", "4", "--held-out", str(tmp_path / "two")])
+    assert "losses were measured on another held-out text: give that one" in capsys.readouterr().err
 
 
 # A checkpoint after each of the first eight steps; the process is killed, without a word, in its thirteenth.

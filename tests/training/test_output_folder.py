@@ -18,6 +18,11 @@ def test_a_file_is_refused_as_a_folder(tmp_path):
         OutputFolder(tmp_path / "file" / "below").check_usable()
 
 
+def test_a_name_that_no_folder_can_have_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"--out cannot be written \(File name too long\)"):
+        OutputFolder(tmp_path / ("long" * 80)).check_usable()
+
+
 def test_a_folder_where_nothing_can_be_written_is_refused(tmp_path, monkeypatch):
     def denied(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -30,6 +35,17 @@ def test_a_folder_where_nothing_can_be_written_is_refused(tmp_path, monkeypatch)
 def test_a_model_that_no_checkpoint_belongs_to_is_not_overwritten(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"a model")
     with pytest.raises(ValueError, match="holds a model without a checkpoint"):
+        OutputFolder(tmp_path).check_usable()
+    checkpoint = OutputFolder(tmp_path).checkpoint
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
+    OutputFolder(tmp_path).check_usable()
+
+
+@pytest.mark.parametrize("name", ["README.md", "config.json"])
+def test_a_file_of_somebody_else_is_not_overwritten(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ValueError, match=f"holds a {name} that no training has written"):
         OutputFolder(tmp_path).check_usable()
     checkpoint = OutputFolder(tmp_path).checkpoint
     checkpoint.parent.mkdir()

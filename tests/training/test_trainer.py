@@ -87,6 +87,17 @@ def test_it_takes_one_step_and_starts_again_from_the_same_weights(trainer):
     assert first_losses(trainer) == losses
 
 
+def test_one_that_was_to_take_a_step_and_was_killed_is_not_called_paused(trainer):
+    trainer.start(TEXT, LONG)
+    wait(lambda: steps(trainer) > 2)
+    trainer.pause()
+    wait(lambda: trainer.state().kind != RUNNING)
+    trainer.go_on(most_steps=1)
+    os.kill(trainer._process.pid, signal.SIGKILL)
+    wait(lambda: trainer.state().kind != RUNNING)
+    assert trainer.state().said.startswith("The training process was ended from outside (SIGKILL)")
+
+
 def first_losses(trainer: Trainer) -> list[float]:
     records = trainer.life().records
     return [records[0]["heldout_loss"], records[1]["loss"], records[2]["loss"]]

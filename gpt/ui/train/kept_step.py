@@ -9,6 +9,8 @@ import torch
 
 from ...training.inner_look import SCORES, InnerLook
 from ...training.life import Life
+from ...training.trainer import Asked
+from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.drawing import Updates
 from ..common.head_field import Cell, field_html, head_field, share_style
@@ -18,6 +20,7 @@ from ..common.token_strip import probability_legend
 from ..inside.attention_maps import attention_maps, maps_value
 from ..inside.figures import attention_map
 from . import figures, words
+from .training_code import step_code
 
 # A score's name on the page, and its name in a look.
 MEASURES = {
@@ -48,6 +51,7 @@ class KeptStep:
     field: gr.HTML
     legend: gr.HTML
     opening: gr.Row  # for a button that opens the step
+    behind: gr.HTML
 
     def inputs(self) -> list[Any]:
         """What `updates` takes after the life, in its order."""
@@ -57,8 +61,11 @@ class KeptStep:
         """All that `updates` may change."""
         return [each for each in vars(self).values() if each not in (self.measure, self.head, self.opening)]
 
-    def updates(self, life: Life, chosen: str | None, head: float, measure: str | None) -> Updates:
-        """Everything about the chosen step, or the kept one nearest to it; the last one where none is chosen."""
+    def updates(self, life: Life, asked: Asked | None, chosen: str | None, head: float, measure: str | None) -> Updates:
+        """Everything about the chosen step, or the kept one nearest to it; the last one where none is chosen.
+
+        `asked` is what the life was started with, None for the recorded one.
+        """
         step = life.nearest_kept(int(chosen) if chosen else life.steps_done)
         at = life.steps_done if step is None else step
         told: Updates = {self.meanings: words.meanings(life, at), self.sample: words.sample(life, at)}
@@ -67,7 +74,7 @@ class KeptStep:
         look = life.look(step)
         n_heads = len(look.maps[0])
         block, number = divmod(int(head) if head < len(look.maps) * n_heads else 0, n_heads)
-        weights = _square(look)
+        weights, score = _square(look), measure or next(iter(MEASURES))
         return told | {
             self.step: gr.update(choices=list(map(str, life.kept_steps)), value=str(step)),
             self.prompt: status(f"After {step:,} steps, the model reads “{life.about['prompt']}” and says next:"),
@@ -83,12 +90,13 @@ class KeptStep:
                 attention_map(look.tokens, 1, weights[block, number], len(look.tokens) - 1),
                 words.of_training("attention", life, step).at(block=block, head=number),
             ),
-            **self._scores(look, measure or next(iter(MEASURES)), block * n_heads + number),
+            self.behind: code_value(step_code(asked, life, step, (block, number), MEASURES[score])),
+            **self._scores(look, score, block * n_heads + number),
         }
 
     def _nothing(self) -> Updates:
         """Before the first step is kept."""
-        empty: Updates = dict.fromkeys((self.candidates, self.map_said, self.field, self.legend), "")
+        empty: Updates = dict.fromkeys((self.candidates, self.map_said, self.field, self.legend, self.behind), "")
         places: Updates = {self.maps: None, self.map: None, self.deviation: None}
         return empty | places | {self.prompt: status("The first saved step is not there yet.")}
 
@@ -156,6 +164,7 @@ def kept_step(life: Life) -> KeptStep:
             made["map_said"] = gr.HTML(elem_id="train-map-said", elem_classes=["flush"])
             made["map"] = plot_area("train-map")
     made["head"] = gr.Slider(0, _MOST_HEADS, 0, step=1, label="Head", visible="hidden", elem_id="train-head")
+    made["behind"] = code_area("train-step-code")
     return KeptStep(**made)
 
 

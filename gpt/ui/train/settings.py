@@ -187,7 +187,8 @@ def arguments(optimizer: str | None, *values: Any) -> list[str]:
     texts, (activation, *switches) = further[: len(_FURTHER)], further[len(_FURTHER) :]
     for (name, label, _), text in zip(_FURTHER, texts, strict=True):
         if (text or "").strip():
-            found += [f"--{_flagged(name)}", _number(label, text.strip(), whole=name == "inner_dim")]
+            # In one word: the command line takes -1e-5 alone for the name of an option.
+            found.append(f"--{_flagged(name)}={_number(label, text.strip(), whole=name == 'inner_dim')}")
     found += ["--activation", activation or GPTConfig().activation]
     for (name, _), is_on in zip(_SWITCHES, switches, strict=True):
         found.append(f"--{_flagged(name)}" if is_on else f"--no-{_flagged(name)}")
@@ -217,13 +218,16 @@ def parsed(text: Path | str, options: list[str]) -> Iterator[argparse.Namespace]
 
 def expected(found: Forecast, rate: float, whose: str) -> str:
     """Plain sentences: what there is to learn, the model, memory, and time at a rate (FLOP/s) reached by `whose`."""
-    seconds = found.steps * found.step_flops / rate
+    flop = found.steps * found.step_flops
+    seconds, teraflop = flop / rate, flop / 1e12
+    counted = f"{teraflop:,.1f}" if teraflop >= 1 else f"{teraflop:.1g}"  # a small one is not 0.0
+    time = time_left(seconds) if seconds >= 1 else "less than a second"
     passes = found.steps * found.tokens_in_step / found.tokens
     return (
         f"{found.tokens:,} tokens to learn, {found.distinct_tokens:,} different ones, {found.held_out_tokens:,} kept "
         f"back. {found.parameters:,} parameters, about {size(found.step_bytes)} of memory for a step. "
         f"{found.steps:,} steps of {found.tokens_in_step:,} tokens read the text {passes:.1f} times: "
-        f"{found.steps * found.step_flops / 1e12:,.1f} TFLOP, {time_left(seconds)} at the rate of {whose}. "
+        f"{counted} TFLOP, {time} at the rate of {whose}. "
         "A model this small learns words and the manner of its text, and no facts."
     )
 

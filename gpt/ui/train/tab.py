@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from ...training.life import Life, recorded_life
-from ...training.trainer import NOTHING, RUNNING, Trainer
+from ...training.trainer import NOTHING, RUNNING, Asked, Trainer
+from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot, plot_area
 from ..common.downloads import File, csv_file, save_button
 from ..common.drawing import KEPT_EVENT, Drawing, Updates, with_note
@@ -20,6 +21,7 @@ from . import figures, words
 from .kept_step import KeptStep, kept_step
 from .opened_step import open_step
 from .own_training import OwnTraining, own_training
+from .training_code import curves_code
 
 KEY = "train"
 LABEL = "Train"
@@ -70,6 +72,7 @@ def build(page: Page) -> None:
         with gr.Column(scale=2, min_width=320):
             course = plot_area("train-course")
     save = gr.Row()
+    behind = code_area("train-code")
     inside = kept_step(recorded_life())
 
     def life_of(chosen: str | None) -> Life:
@@ -80,6 +83,9 @@ def build(page: Page) -> None:
             raise ValueError(_NOTHING_YET if own.trainer.state().kind != RUNNING else "The trainer starts …")
         return life
 
+    def asked_of(chosen: str | None) -> Asked | None:
+        return own.trainer.asked if chosen == OWN and own is not None else None
+
     def draw_curves(chosen: str | None, axis: str | None) -> Updates:
         def drawn() -> Updates:
             life = life_of(chosen)
@@ -87,17 +93,18 @@ def build(page: Page) -> None:
                 said: status(words.about(life)),
                 loss: plot(_losses(life, axis or figures.STEPS), words.of_training("loss", life)),
                 course: plot(_course(life, axis or figures.STEPS), words.of_training("course", life)),
+                behind: code_value(curves_code(asked_of(chosen), life, _field(axis or figures.STEPS))),
             }
 
         return with_note(note, drawn)
 
     def draw_step(chosen: str | None, *values: Any) -> Updates:
-        return with_note(note, lambda: inside.updates(life_of(chosen), *values))
+        return with_note(note, lambda: inside.updates(life_of(chosen), asked_of(chosen), *values))
 
     def draw(chosen: str | None, axis: str | None, *values: Any) -> Updates:
         return draw_curves(chosen, axis) | draw_step(chosen, *values)
 
-    curves = [note, said, loss, course]
+    curves = [note, said, loss, course, behind]
     everything = Drawing(
         draw, [source, over, *inside.inputs()], [*curves, *inside.outputs()], reads_text=own is not None
     )
@@ -172,7 +179,12 @@ def _wire_step(inside: KeptStep, drawing: Drawing) -> None:
 
 
 def _x(record: Any, over: str) -> float:
-    return float(record["tokens_seen"] if over == figures.TOKENS else record["step"])
+    return float(record[_field(over)])
+
+
+def _field(over: str) -> str:
+    """The field of a record that the curves are drawn over."""
+    return "tokens_seen" if over == figures.TOKENS else "step"
 
 
 def _losses(life: Life, over: str) -> Any:

@@ -11,6 +11,7 @@ from ..common.about import About
 from ..common.number_format import chance
 from ..common.page_html import bar, table
 
+_MOST_EXPONENT = 30  # its power has more digits than anybody reads
 EVEN, PAIRS, FLOOR = "every token as likely", "counting pairs", "the best possible"
 
 
@@ -56,7 +57,7 @@ def meanings(life: Life, step: int) -> str:
     if point is not None:
         readers.append((f"<b>this model, step {point['step']:,}</b>", "on the text kept back", point["heldout_loss"]))
     rows = [
-        [f'{name}<br><span class="hint">{knows}</span>', f"{loss:.3f}", tokens(exp(loss))]
+        [f'{name}<br><span class="hint">{knows}</span>', f"{loss:.3f}", tokens(loss)]
         for name, knows, loss in sorted(readers, key=lambda reader: -float(reader[2]))
     ]
     return (
@@ -65,8 +66,11 @@ def meanings(life: Life, step: int) -> str:
     )
 
 
-def tokens(perplexity: float) -> str:
-    """50,257 tokens; 3.4 tokens."""
+def tokens(loss: float) -> str:
+    """The perplexity of a loss in nats: 50,257 tokens; 3.4 tokens; e^812 tokens, of a training that goes astray."""
+    if loss > _MOST_EXPONENT:
+        return f"e^{loss:,.0f} tokens"
+    perplexity = exp(loss)
     return f"{perplexity:,.0f} tokens" if perplexity >= 20 else f"{perplexity:.1f} tokens"
 
 

@@ -1,21 +1,28 @@
 """A training is started, watched, paused and gone on with from the page; what cannot be is told before it begins."""
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from typing import Any
 
 import gradio as gr
 import pytest
+import torch
 
 from gpt.config import GPTConfig
 from gpt.library import Library
+from gpt.training.forecast import Forecast
 from gpt.training.life import recorded_life
 from gpt.training.options import model_fields, parser
 from gpt.training.suited_sizes import SMALLEST
+from gpt.ui.common.number_format import percent
 from gpt.ui.host.options import LAPTOP
 from gpt.ui.page import build_page
 from gpt.ui.train import settings
 from gpt.ui.train.tab import OWN, RECORDED
+from tests.ui.code_behind.pasted import text_of
+from tests.ui.test_figures import numbers
 from tests.ui.visitor import Visitor
 
 # The further settings as they are when nobody has touched them.
@@ -69,6 +76,37 @@ def test_a_training_is_started_and_its_curves_come_to_the_page(trained):
     assert "After 0 steps" in trained.shown("train-prompt")[-1]
 
 
+def test_the_code_behind_it_trains_the_same_again_and_computes_what_is_drawn(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.txt").write_text(TEXT.strip())
+    trained.put(train_source=OWN, train_step="6", train_head=1, train_measure="Induction")
+    trained.fire("train-source", "input")
+    loss, deviation, picture = (
+        json.loads(trained.shown(each)[-1].plot) for each in ("train-loss", "train-deviation", "train-map")
+    )
+    field, candidates = trained.shown("train-field")[-1], trained.shown("train-candidates")[-1]
+    curves, look = (pasted(trained, each, "mine.txt") for each in ("train-code", "train-step-code"))
+    learned, kept_back = loss["data"]
+    assert curves["read"] == learned["x"] == [1, 2, 3, 4, 5, 6]
+    assert curves["losses"] == pytest.approx(learned["y"], rel=1e-4)
+    assert [at for at, _ in curves["held_out"]] == kept_back["x"]
+    assert [value for _, value in curves["held_out"]] == pytest.approx(kept_back["y"], rel=1e-4)
+    assert look["deviation"].tolist() == pytest.approx(deviation["data"][-1]["y"], abs=1e-3)
+    square = torch.tensor(numbers(picture["data"][0]["z"])).reshape(look["attention"].shape).nan_to_num()
+    torch.testing.assert_close(look["attention"].double(), square.double(), atol=2e-3, rtol=0)
+    assert len(look["candidates"]) == candidates.count("<code>")
+    assert f"block 0, head 1: induction {percent(round(float(look['scores'][0, 1]), 4))}" in field
+
+
+def pasted(visitor: Visitor, elem_id: str, path: str) -> dict[str, Any]:
+    """All names that the code in a fold defines, once the visitor has written there where the text lies."""
+    names: dict[str, Any] = {}
+    lines = text_of(visitor, elem_id)
+    assert "PATH OF THE PASTED TEXT" in lines
+    exec(lines.replace("PATH OF THE PASTED TEXT", path), names)
+    return names
+
+
 def test_the_recorded_one_is_still_there(trained):
     trained.put(train_source=RECORDED, train_step=str(recorded_life().steps_done))
     trained.fire("train-source", "input")
@@ -85,6 +123,12 @@ def test_before_the_start_it_is_said_what_it_takes(trained):
     assert f"{SMALLEST['steps']:,} steps of 1,024 tokens" in told
 
 
+def test_a_training_of_a_moment_takes_more_than_nothing():
+    found = Forecast(700, 13, 69, steps=200, tokens_in_step=64, parameters=10, step_bytes=10, step_flops=6_000_000)
+    assert "0.001 TFLOP, less than a second at the rate of ours" in settings.expected(found, 1e10, "ours")
+    assert "1.2 TFLOP, 2 minutes at" in settings.expected(replace(found, steps=200_000), 1e10, "ours")
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -92,6 +136,7 @@ def test_before_the_start_it_is_said_what_it_takes(trained):
         ({"train_text": "A text", "train_path": "/a/path"}, "There are a pasted text and a path"),
         ({"train_path": "/no/such/text"}, "This server reads no files of its visitors"),
         ({"train_n_heads": 7}, "7"),
+        ({"train_norm_eps": "-1e-5"}, "norm_eps is -1e-05"),
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, values, said):
@@ -102,6 +147,7 @@ def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, valu
         "train_n_heads": 4,
         "train_steps": 5,
         "train_rate": 0,
+        "train_norm_eps": "",
     }
     trained.put(**plain | values)
     trained.fire("train-start")

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from math import exp
+from math import exp, log
 
 import pytest
 
@@ -73,7 +73,8 @@ def test_a_loss_is_told_as_the_tokens_among_which_a_reader_is_as_unsure():
     told = words.meanings(life, life.steps_done)
     assert "50,257 tokens" in told
     assert f"{exp(life.points[-1]['heldout_loss']):.1f} tokens" in told
-    assert words.tokens(1.784) == "1.8 tokens"
+    assert words.tokens(log(1.784)) == "1.8 tokens"
+    assert words.tokens(812.3) == "e^812 tokens"
 
 
 def test_the_sample_is_that_of_the_nearest_point_and_all_of_them_are_there():

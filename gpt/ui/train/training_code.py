@@ -1,0 +1,111 @@
+"""The code behind the Train tab: the recording read, or the visitor's training made again, and its numbers."""
+
+from pathlib import Path
+from textwrap import fill
+
+from ...model_reference import file_name
+from ...training.inner_look import N_CANDIDATES
+from ...training.life import Life
+from ...training.stories import PATH as STORIES
+from ...training.trainer import Asked
+from ..common.code import Code, code
+
+_OUT = "trained"  # the folder, below the project's, in which the pasted code trains
+_WIDTH = 100
+
+
+def curves_code(asked: Asked | None, life: Life, axis: str) -> Code:
+    """The numbers of the curves over `axis`, a field of a record; asked is None for the recorded training."""
+    shares = ""
+    if any("accepted" in point for point in life.points):
+        shares = 'accepted = [point["accepted"] / max(1, point["sentences"]) for point in points]\n'
+    return _life(asked) + code(
+        f"""
+trained = [record for record in life.records if record.get("loss") is not None]
+read = [record["{axis}"] for record in trained]
+losses = [record["loss"] for record in trained]  # nats per token
+rates = [record["rate"] for record in trained]
+norms = [record["gradient_norm"] for record in trained]
+
+points = life.points  # where the text kept back was measured
+held_out = [(point["{axis}"], point["heldout_loss"]) for point in points]
+{shares}print(held_out, losses[-1:])
+print(math.log(life.about["config"]["vocab_size"]), life.about["bigram_loss"], life.about["floor"])
+""",
+        "math",
+    )
+
+
+def step_code(asked: Asked | None, life: Life, step: int, head: tuple[int, int], score: str) -> Code:
+    """The look inside at a saved step: head is (block, number), score a field of HeadScores."""
+    block, number = head
+    if asked is None:
+        return _life(None) + code(
+            f"""
+look = life.look({step})
+candidates = [(each.token, each.probability) for each in look.candidates]
+deviation = look.deviation  # (2 L + 1,) of the last token: embeddings, then every attention and feed-forward
+attention = look.maps[{block}][{number}]  # a row for each token of the prompt, up to itself
+scores = look.scores{f'["{score}"]' if life.look(step).scores else ""}  # (L, h)
+{_PRINTED}
+"""
+        )
+    measured = (
+        f"scores = head_scores(model).{score}  # (L, h)"
+        if life.look(step).scores
+        else "scores = None  # the context is too short for them"
+    )
+    return _life(asked) + code(
+        f"""
+model = load_model("{_OUT}/steps/{step:06d}")
+ids = model.tokenizer.encode({life.about["prompt"]!r}, special=True)
+ids = ids[-model.config.context_length :]
+table = next_token_table(model, ids, n={N_CANDIDATES})
+candidates = [(model.tokenizer.decode([row.token_id]), row.probability) for row in table.tokens]
+traced = trace(model, ids)
+deviation = traced.stream[:, -1].std(-1, correction=0)  # (2 L + 1,) of the last token
+attention = traced.blocks[{block}].attention[{number}]  # (t, t)
+{measured}
+{_PRINTED}
+""",
+        "load_model",
+        "next_token_table",
+        "trace",
+        *(["head_scores"] if life.look(step).scores else []),
+    )
+
+
+_PRINTED = "print(candidates, deviation, attention[-1], scores)"
+
+
+def _life(asked: Asked | None) -> Code:
+    """`life`: the recorded one, or that of the same training made here."""
+    if asked is None:
+        return code(
+            "# Made by: python -m gpt.training.record_run FOLDER\nlife = recorded_life()",
+            "gpt.training.life.recorded_life",
+        )
+    text, options = asked
+    words = fill(" ".join(options), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return code(
+        f"{_text(text)}\n"
+        f'options = """\n{words}\n""".split()\n'
+        "# As `python -m gpt.training` with these words does. When it is done, running this again trains nothing.\n"
+        f'command.main([text, "--out", "{_OUT}", *options])\n'
+        f'life = life_in(Path("{_OUT}"))',
+        "gpt.training.command",
+        "gpt.training.life.life_in",
+        "pathlib.Path",
+    )
+
+
+def _text(text: Path | str) -> str:
+    """`text`: the bundled one, or a file that the visitor has to name."""
+    if text == STORIES:
+        return f'text = "{STORIES.parent.name}/{STORIES.name}"'
+    if isinstance(text, str):
+        said, path = "the pasted text lies as a file, without blanks at its ends", "PATH OF THE PASTED TEXT"
+    else:
+        # Nobody else is told where a file of this machine lies.
+        said, path = "the text lies on your machine", f"PATH OF {file_name(str(text))}"
+    return f"# Write here where {said}.\ntext = {path!r}"
