@@ -15,8 +15,8 @@ from .workload import Workload, model_symbols, work_symbols
 MEASURED_ON = "2 processors of AMD EPYC, Linux x86_64, torch 2.13.0, November 2026"
 # Each figure below comes from processes of `python -m gpt.estimates.measured_process SETTINGS` on that machine, which
 # prints the most that it held, Linux's VmHWM, before the model was built and at the end.
-# A model of 14 kB, {"config": {"vocab_size": 100, "emb_dim": 8, "n_heads": 1, "n_layers": 1, "context_length": 8},
-# "workload": {"seq_len": 8}}, began with 237 MB; it ended with 324 MB, and with 330 MB after a step of training.
+# Tensors of 14 kB, {"config": {"vocab_size": 100, "emb_dim": 8, "n_heads": 1, "n_layers": 1, "context_length": 8},
+# "workload": {"seq_len": 8}}, began with 237 MB and ended with 324 MB, and with 330 MB after a step of training.
 _PROCESS_BYTES = 326 * 10**6
 # The sixteen processes in tests/estimates/test_resident.py held the above, their peak, and 0 to 8 % of it more where
 # every activation is kept.

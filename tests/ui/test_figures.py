@@ -66,7 +66,7 @@ def test_the_growth_of_memory_has_each_part_in_its_colour_and_marks_the_present_
     visitor.fire("calc-over", "input")
     drawn = figure(visitor, "calc-growth")
     named = dict(MEMORY_PARTS.values())
-    *areas, peak = drawn["data"]
+    *areas, _, peak = drawn["data"]
     assert {area["name"]: area["line"]["color"] for area in areas}.items() <= named.items()
     assert "stackgroup" not in peak and peak["name"] == "Fullest moment"
     (mark,) = drawn["layout"]["shapes"]

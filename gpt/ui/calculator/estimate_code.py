@@ -112,6 +112,7 @@ def _best(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Code | N
     b, s, B, A = (each.value for each in work_symbols(workload))
     own = own_of(config, workload, asked)
     roofline = code(
+        "# At best: a token at the end of the text, and the text as a prompt, whose last token alone gets logits.\n"
         f"b, s, B, A = {b}, {s}, {B}, {A}  # texts, tokens in each, bytes of a weight and of another number\n"
         f"bandwidth, arithmetic = 1e9 * {float(asked.bandwidth)!r}, 1e9 * {float(asked.arithmetic)!r}"
         "  # bytes and operations a second\n"
@@ -120,7 +121,7 @@ def _best(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Code | N
         "bytes_read = (blocks + head) * B + 2 * L * b * s * d * A  # the weights and the cache\n"
         "operations = {\n"
         '    "token": 2 * b * (blocks + head) + 4 * b * L * s * d,\n'
-        '    "prompt": 2 * b * s * blocks + 4 * b * s**2 * L * d + 2 * b * head,  # logits of the last token alone\n'
+        '    "prompt": 2 * b * s * blocks + 4 * b * s**2 * L * d + 2 * b * head,\n'
         "}\n"
         "seconds = {name: max(bytes_read / bandwidth, each / arithmetic) for name, each in operations.items()}\n"
         "print(seconds)"

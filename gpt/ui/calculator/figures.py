@@ -31,7 +31,6 @@ _COUNT_UNITS = ((" M", 10**6), (" k", 10**3), ("", 1))
 _FLOP_UNITS = ((" PFLOP", 10**15), (" TFLOP", 10**12), (" GFLOP", 10**9), (" MFLOP", 10**6), (" FLOP", 1))
 
 _ONE_BAR, _NEXT_BAR = 90, 26  # pixels of a figure with one bar, and of each further one
-_PEAK = "#6B7280"  # a line that is seen on light and dark pages
 _HEADROOM = 1.18  # above the highest point, for its label
 
 Units = Sequence[tuple[str, int]]
@@ -78,11 +77,16 @@ def memory_curve(
                 stackgroup="memory",
                 hovertemplate="%{y:,.2f}" + unit,
             )
-    # What has to fit: it may lie above the sum of the parts, or below it.
+    # What has to fit: above the sum of the parts, or below it. White below its dashes, it is seen on any part.
     peaks = [estimate.peak / factor for _, estimate in points]
-    line = {"width": 1.5, "color": _PEAK, "dash": "dash"}
+    drawn.add_scatter(x=values, y=peaks, mode="lines", line={"width": 3, "color": "#FFFFFF"}, hoverinfo="skip")
     drawn.add_scatter(
-        x=values, y=peaks, name="Fullest moment", mode="lines", line=line, hovertemplate="%{y:,.2f}" + unit
+        x=values,
+        y=peaks,
+        name="Fullest moment",
+        mode="lines",
+        line={"width": 2, "color": "#111827", "dash": "dash"},
+        hovertemplate="%{y:,.2f}" + unit,
     )
     end = max(points[-1][1].total / factor, peaks[-1])
     drawn.add_annotation(

@@ -150,7 +150,7 @@ def test_bars_add_up_to_what_they_show():
 def test_the_curve_ends_at_the_context_and_adds_up():
     points = memory_growth(GPT2, TRAINING, "seq_len")
     drawn = memory_curve(points, "tokens", 512)
-    *areas, peak = drawn.data
+    *areas, _, peak = drawn.data
     assert {area.name for area in areas} == {
         label for part, (label, _) in MEMORY_PARTS.items() if getattr(points[0][1], part)
     }
