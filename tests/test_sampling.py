@@ -218,11 +218,12 @@ def test_a_row_names_the_filter_that_cut_it():
     assert [row.cut_by for row in token_table(logits, Sampling(0), 4).tokens] == ["", "greedy", "greedy", "greedy"]
 
 
-def test_a_forced_token_has_the_probability_it_would_have_been_drawn_with():
+@pytest.mark.parametrize("sampling", [Sampling(0.8, 3), Sampling(0.8, 3, 0.8), Sampling(1.0, 0, 0.9), Sampling(0.0)])
+def test_a_forced_token_has_the_probability_it_would_have_been_drawn_with(sampling):
     logits = torch.tensor([4.0, 3.0, 2.0, 1.0])
-    rows = token_table(logits, Sampling(0.8, 3), 4).tokens
+    rows = token_table(logits, sampling, 4).tokens
     for row in rows:
-        forced = force(logits, Sampling(0.8, 3), row.token_id)
+        forced = force(logits, sampling, row.token_id)
         assert (forced.rank, forced.uniform) == (row.rank, None)
         assert forced.sampling_probability == row.sampling_probability
         assert forced.probability == pytest.approx(row.probability)

@@ -157,11 +157,12 @@ class Batch:
         budget = _MOST_ROWS if is_alone else self._rows_beside_others()
         chosen: list[tuple[Request, int]] = []
         for request in ordered:
-            # A single token always comes along; of prompts, as much as the others can wait for.
-            n = request.n_left if request.n_left == 1 else min(request.n_left, budget)
-            if n > 0:
+            if request.n_left == 1:
+                chosen.append((request, 1))  # a single token always comes along
+            elif budget > 0 and not _others_write_first(request, chosen):
+                n = min(request.n_left, budget)  # as much as the others can wait for
                 chosen.append((request, n))
-                budget -= 0 if n == 1 else n
+                budget -= n
         return chosen
 
     def _rows_beside_others(self) -> int:
@@ -175,6 +176,14 @@ class Batch:
                 request.error, request.is_done = error, True
             self._waiting = [request for request in self._waiting if not request.is_done]
             self._changed.notify_all()
+
+
+def _others_write_first(request: Request, chosen: Sequence[tuple[Request, int]]) -> bool:
+    """Whether somebody else, who writes, comes before it.
+
+    A piece of a prompt costs as much as many of their tokens: one in each pass would take nearly all of the machine.
+    """
+    return any(before.n_left == 1 and before.client != request.client for before, _ in chosen)
 
 
 RULE: Rule = FairShare()

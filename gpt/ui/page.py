@@ -17,6 +17,7 @@ from .common.keyboard import keyboard
 from .common.page_context import Page, Tab
 from .common.saved_pictures import saved_pictures
 from .common.scrolling import reachable_scrolling
+from .embedded import embedded
 from .generate import tab as generate
 from .generate.again import banner, run_again_with_another_model
 from .host.options import LAPTOP, Options
@@ -69,6 +70,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
             for tab in TABS:
                 with gr.Tab(tab.LABEL, id=tab.KEY) as items[tab.KEY]:
                     tab.build(page)
+        embedded()
         words_list()
         reachable_scrolling()
         keyboard()

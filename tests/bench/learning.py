@@ -3,12 +3,16 @@
 The loop is written from torch alone, over the whole vocabulary, and has the best of three rates.
 """
 
+import sys
 import time
 
 import torch
+from arena import ROOT
 from result import Finding, Outcome, Plan, Series
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+
+sys.path.insert(0, str(ROOT))
 
 from gpt.config import GPTConfig
 from gpt.model import GPTModel

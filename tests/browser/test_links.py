@@ -146,3 +146,25 @@ def test_the_copy_button_copies_the_address_by_keyboard_and_without_a_clipboard_
     button.click()
     expect(page.get_by_label("Address of this view")).to_have_value(re.compile("#p=[A-Za-z0-9_-]{1000}"))
     assert page.evaluate("document.getSelection().toString()") == page.url
+
+
+def test_back_and_forward_go_through_tabs_and_views(open_page):
+    page = open_page("?length=4&prompt=The+end")
+    finished(page)
+    page.get_by_role("tab", name="LayerNorm").click()
+    expect(page.locator("#norm-where")).to_contain_text("small")
+    page.get_by_role("radio", name="Feature map").click()
+    expect(page).to_have_url(re.compile(r"view=Feature\+map"))
+    page.get_by_role("tab", name="Inside").click()
+    expect(page.locator("#inside-where")).to_contain_text("small")
+
+    page.go_back()
+    expect(page.get_by_role("tab", name="LayerNorm")).to_have_attribute("aria-selected", "true", timeout=60_000)
+    expect(page.get_by_role("radio", name="Feature map")).to_be_checked()
+    expect(page.locator("#prompt textarea")).to_have_value("The end")
+    page.go_back()
+    expect(page.get_by_role("radio", name="Feature map")).not_to_be_checked(timeout=60_000)
+    page.go_forward()
+    expect(page.get_by_role("radio", name="Feature map")).to_be_checked(timeout=60_000)
+    page.go_forward()
+    expect(page.get_by_role("tab", name="Inside")).to_have_attribute("aria-selected", "true", timeout=60_000)

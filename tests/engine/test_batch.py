@@ -79,16 +79,17 @@ def test_people_join_and_leave_at_any_token(seed, passes):
             steps.close()
         return found
 
-    with ThreadPoolExecutor(8) as pool:
-        for (person, *_), found in zip(plans, pool.map(write, plans), strict=True):
-            assert found == alone[person][: len(found)]
-            assert found
+    for _ in range(3):  # on a busy machine they may miss one another once
+        with ThreadPoolExecutor(8) as pool:
+            for (person, *_), found in zip(plans, pool.map(write, plans), strict=True):
+                assert found == alone[person][: len(found)]
+                assert found
     assert max(passes) > 1
 
 
 def test_a_long_prompt_is_read_in_pieces_between_the_tokens_of_others(monkeypatch):
     monkeypatch.setattr(module, "_SECONDS_BESIDE_OTHERS", 0)  # as few rows at a time as there are
-    monkeypatch.setattr(module, "_PATIENCE", 100)  # tokens are drawn in far longer than so small a model takes
+    monkeypatch.setattr(module, "_PATIENCE", 1e5)  # a token is drawn in far longer than so small a model takes
     model = a_model(context_length=400)
     prompt = (IDS * 30)[:300]
     expected = read(model, prompt)
@@ -225,6 +226,22 @@ def test_how_much_of_a_prompt_is_read_at_once(waiting):
     assert waiting(300, 1, 200, 1) == [12, 1, 1]  # the second prompt waits for the first
     assert waiting(5, 300, 1) == [5, 7, 1]
     assert waiting(*[1] * 40) == [1] * 32
+
+
+def test_a_prompt_waits_for_a_writer_who_has_had_less():
+    packed, batch = packed_model(a_model(context_length=600)), Batch()
+    batch._waiting = [a_request(packed, 300, 0.0, "reads"), a_request(packed, 1, 1.0, "writes")]
+    module.RULE.order(batch._waiting)  # both are known, and level
+    module.RULE.spent("reads", 1.0)
+    assert [request.client for request, _ in batch._choose()] == ["writes"]
+    module.RULE.spent("writes", 2.0)
+    assert [request.client for request, _ in batch._choose()] == ["reads", "writes"]
+
+
+def test_ones_own_text_does_not_hold_up_ones_own_prompt():
+    packed, batch = packed_model(a_model(context_length=600)), Batch()
+    batch._waiting = [a_request(packed, 1, 0.0, "one"), a_request(packed, 300, 1.0, "one")]
+    assert [n for _, n in batch._choose()] == [1, 12]
 
 
 class Recording(FairShare):

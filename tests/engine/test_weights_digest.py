@@ -27,6 +27,13 @@ def test_every_tensor_counts():
     assert len(found) == 1 + len(list(model.parameters()))
 
 
+def test_the_same_numbers_in_another_shape_are_other_weights():
+    model = a_model()
+    before = weights_digest(model)
+    model.tok_emb.weight = torch.nn.Parameter(model.tok_emb.weight.detach().view(model.config.emb_dim, -1))
+    assert weights_digest(model) != before
+
+
 def test_each_precision_has_its_own():
     assert len({weights_digest(a_model(name)) for name in precision.PRECISIONS}) == 3
 

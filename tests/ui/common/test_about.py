@@ -1,5 +1,7 @@
 """What a picture or a file says of itself: its name, its caption, its columns."""
 
+from dataclasses import replace
+
 from gpt import Tokenizer
 from gpt.generation import Settings
 from gpt.runs import Run
@@ -12,6 +14,13 @@ RUN = Run("storyteller", TEXT, tuple(Tokenizer().encode(TEXT)), Settings())
 def test_a_name_says_what_and_of_what():
     about = about_run("LayerNorm: distribution", RUN, 3).at(block=0, norm="norm1")
     assert about.name == "layernorm-distribution_storyteller_block0-norm1_token4"
+
+
+def test_a_branch_says_at_which_token_it_left_the_text_counted_from_1():
+    about = about_run("Candidates", replace(RUN, parent=RUN, parted_at=2), 3)
+    assert about.name == "candidates_storyteller_branch-at-token3_token4"
+    assert about.caption[0] == "storyteller · branch at token 3 · token 4 “·you” (id 345)"
+    assert about.columns["selected branch at token"] == 3
 
 
 def test_a_name_holds_nothing_that_a_file_may_not():

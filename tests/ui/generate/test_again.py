@@ -100,6 +100,15 @@ def test_nobodys_prompt_gives_way_to_one_that_the_model_can_read(arrived, tmp_pa
     assert arrived.value("prompt") == arrived.run.prompt
 
 
+def test_a_prompt_that_gives_way_leaves_what_is_typed(arrived, tmp_path: Path):
+    arrived.put(prompt="Every effort moves you")
+    arrived.fire("generate")
+    arrived.put(prompt="typed, and not run yet")
+    load(arrived, model_name=str(with_characters(tmp_path)))
+    assert arrived.run.prompt != "Every effort moves you"
+    assert arrived.value("prompt") == "typed, and not run yet"
+
+
 def test_a_text_that_is_running_is_stopped_before_the_loaded_model_writes(arrived):
     """Both send news to the same components: the old text's last ones come before the new one's first."""
     strip, status = arrived.component("run-strip"), arrived.component("run-status")
