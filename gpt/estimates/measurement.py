@@ -17,16 +17,14 @@ from threading import Lock, Thread
 from typing import IO
 
 from ..config import GPTConfig
-from .budget import memory_of
 from .machine import ended_for_memory, free_memory_bytes, worked_seconds
 from .measured_process import Measurement
+from .resident import resident_peak
 from .workload import Workload
 
 TIME_LIMIT_SECONDS = 300
 _PATIENCE = 4  # so many times as long a busy machine may take to let the process work for that time
-# Python and torch take some 220 MiB. Freed tensors leave gaps, so a process takes more than its tensors.
-_PROCESS_BYTES = 256 * 2**20
-_GAPS = 1.25
+_MARGIN = 1.1  # the estimate of what a process takes is within a tenth of what was measured
 _HEARTBEAT_SECONDS = 0.2
 _ROOT = Path(__file__).parents[2]
 
@@ -54,13 +52,13 @@ class Limits:
 
 def check_measurable(config: GPTConfig, workload: Workload, limits: Limits = Limits()) -> None:
     """Raise ValueError when this workload cannot be measured here, and say why."""
-    needed = memory_of(config, workload)
-    if workload.dtype == "int8":
+    process = resident_peak(config, workload)
+    if process is None:
         raise ValueError("int8 is an estimate only: choose float32, float16 or bfloat16 to measure.")
     free = free_memory_bytes()
     if free is None:
         raise ValueError("How much memory is free cannot be read on this system, so nothing is built.")
-    wanted = _GAPS * max(needed.total, needed.peak) + _PROCESS_BYTES
+    wanted = _MARGIN * process.value
     if wanted > free * limits.share_of_free:
         share = "" if limits.share_of_free == 1 else f", of which a measurement may take {limits.share_of_free:.1%}"
         raise ValueError(

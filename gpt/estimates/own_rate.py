@@ -21,15 +21,16 @@ class OwnRate:
 def own_rate(model: GPTModel, n_tokens: int) -> OwnRate:
     """Read n_tokens at once, then again with the last few one by one. Raises ValueError for a length it cannot read."""
     longest = model.config.context_length
-    if not 2 <= n_tokens <= longest:
-        raise ValueError(f"seq_len is {n_tokens:,} and the loaded model can be timed with 2 to {longest:,} tokens.")
+    if not 1 <= n_tokens <= longest:
+        raise ValueError(f"seq_len is {n_tokens:,} and the loaded model can be timed with 1 to {longest:,} tokens.")
     ids = [place % model.config.vocab_size for place in range(n_tokens)]
-    first = max(1, n_tokens - _SINGLES)
+    first = min(max(1, n_tokens - _SINGLES), n_tokens - 1)  # a text's only token has nothing before it
     reader = text_reader(model, n_tokens)
     try:
         prompt_seconds = _seconds(reader, ids)
         reader.restart()
-        reader.read(ids[:first])
+        if first:
+            reader.read(ids[:first])
         token_seconds = min(_seconds(reader, [token]) for token in ids[first:])
     finally:
         reader.close()

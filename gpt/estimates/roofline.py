@@ -29,8 +29,8 @@ class Rates:
 
     def __post_init__(self) -> None:
         for name, rate in vars(self).items():
-            if not (isfinite(rate) and rate > 0):
-                raise ValueError(f"{name} is {rate}: it has to be a positive number.")
+            if not (isfinite(rate) and rate >= 1):  # so that every time is finite, too
+                raise ValueError(f"{name} is {rate}: it has to be a number of at least 1.")
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,9 @@ _WRITE = """async (...values) => {
 
 # A step back or forward opens what the address then holds, as a link does.
 _GO_BACK = "window.addEventListener('popstate', () => window.location.reload());"
+# Beside a <base>, plotly clips what it draws by the page's whole address: Chromium then shows nothing of a figure once
+# the address is another. Gradio's "./" says what holds without it.
+_WITHOUT_BASE = """document.querySelector('base[href="./"]')?.remove();"""
 
 
 def keep_view(page: Page, tabs: gr.Tabs, first_tab: str) -> None:
@@ -58,7 +61,7 @@ def keep_view(page: Page, tabs: gr.Tabs, first_tab: str) -> None:
     ]
     write = _WRITE.replace("SEPARATOR", SEPARATOR).replace("FIRST", first_tab).replace("PLACES", json.dumps(places))
     listeners = [tabs.change, *(each.change for each in dict.fromkeys(found.values()))]  # type: ignore[attr-defined]
-    gr.HTML("", js_on_load=_GO_BACK, visible="hidden")
+    gr.HTML("", js_on_load=_GO_BACK + _WITHOUT_BASE, visible="hidden")
     gr.on(listeners, None, inputs, None, js=write, api_visibility="private")
 
 

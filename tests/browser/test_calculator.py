@@ -141,6 +141,15 @@ def test_a_figure_drawn_in_a_hidden_panel_fills_it_when_shown(open_page):
     )
 
 
+def test_a_figure_is_not_clipped_by_an_address_that_may_change(open_page):
+    """Chromium shows nothing of what is clipped by an element of another page: the bars were there, and not seen."""
+    page = opened(open_page)
+    panel(page, "FLOPs")
+    expect(page.locator("#calc-flops-bar .bars path").first).to_be_visible()
+    clips = page.evaluate("[...document.querySelectorAll('[clip-path]')].map((each) => each.getAttribute('clip-path'))")
+    assert clips and all(re.match(r"url\(['\"]?#", clip) for clip in clips), clips
+
+
 def test_operations_last_as_long_as_the_stated_speed_says(open_page):
     page = opened(open_page)
     panel(page, "FLOPs")

@@ -12,6 +12,7 @@ from gpt.estimates import machine, measurement
 from gpt.estimates.budget import memory_of
 from gpt.estimates.measured_process import LiveTensors, Measurement, run
 from gpt.estimates.measurement import Limits, Progress, check_measurable, measure
+from gpt.estimates.resident import resident_peak
 from gpt.estimates.workload import Workload
 
 SMALL = GPTConfig(vocab_size=1000, context_length=128, emb_dim=64, n_heads=4, n_layers=3)
@@ -148,6 +149,15 @@ def test_what_does_not_fit_is_refused_before_anything_is_built():
     huge = replace(GPTConfig.preset("gpt2-1558M"), context_length=10**6)
     with pytest.raises(ValueError, match=r"would take about [\d,.]+ GiB and [\d,.]+ GiB are free"):
         next(measure(huge, Workload("float32", 64, 10**4, "training")))
+
+
+def test_the_whole_process_has_to_fit_and_not_only_its_tensors(monkeypatch):
+    needed = resident_peak(SMALL, Workload(seq_len=8)).value
+    monkeypatch.setattr(measurement, "free_memory_bytes", lambda: needed)
+    with pytest.raises(ValueError, match="GiB are free"):
+        check_measurable(SMALL, Workload(seq_len=8))
+    monkeypatch.setattr(measurement, "free_memory_bytes", lambda: round(1.11 * needed))
+    check_measurable(SMALL, Workload(seq_len=8))
 
 
 def test_refuses_where_free_memory_is_unknown_and_what_it_cannot_build(monkeypatch):

@@ -66,7 +66,9 @@ def test_the_growth_of_memory_has_each_part_in_its_colour_and_marks_the_present_
     visitor.fire("calc-over", "input")
     drawn = figure(visitor, "calc-growth")
     named = dict(MEMORY_PARTS.values())
-    assert {area["name"]: area["line"]["color"] for area in drawn["data"]}.items() <= named.items()
+    *areas, _, peak = drawn["data"]
+    assert {area["name"]: area["line"]["color"] for area in areas}.items() <= named.items()
+    assert "stackgroup" not in peak and peak["name"] == "Fullest moment"
     (mark,) = drawn["layout"]["shapes"]
     assert mark["x0"] == mark["x1"] == {"seq_len": 24, "batch_size": 5}[over]
     end = {"seq_len": visitor.value("calc-context_length"), "batch_size": 4 * 5}[over]

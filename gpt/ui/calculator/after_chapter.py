@@ -7,18 +7,19 @@ from typing import Any
 import gradio as gr
 
 from ...config import GPTConfig
-from ...estimates.cache_variants import VARIANT_SYMBOLS, Variants, cache_variants
+from ...estimates.cache_variants import VARIANT_SYMBOLS, cache_variants
 from ...estimates.formula import Formula
-from ...estimates.own_rate import OwnRate
-from ...estimates.roofline import Rates, Reading, next_token, prompt
+from ...estimates.roofline import Reading, next_token, prompt
 from ...estimates.workload import Workload
+from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
 from ..common.number_format import percent, size
 from ..common.page_html import problem, table
+from .after_inputs import AfterInputs, as_reading, own_of, rates_of, variants_of
 from .calculation import about_settings
+from .estimate_code import after_code
 from .estimate_tables import duration, operations, symbols_line
 from .figures import cache_bars
-from .setting_controls import same_model, whole
 
 NAMES = {
     "mha": "Multi-head, the chapter's",
@@ -28,38 +29,8 @@ NAMES = {
     "gqa_swa": "Grouped-query and window",
     "mla": "Latent",
 }
-_USUAL_RATES = Rates(bytes_per_second=20e9, flops_per_second=100e9)
 # New values by the names of ResultComponents.
 Values = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class AfterInputs:
-    """What is typed into the panel: `Variants`, and two rates in GB/s and GFLOP/s; `own` is what was measured."""
-
-    n_kv_groups: Any
-    window: Any
-    local: Any
-    full: Any
-    latent_dim: Any
-    bandwidth: Any
-    arithmetic: Any
-    own: Any
-
-
-@dataclass(frozen=True)
-class OwnReading:
-    """This app's own rate, and whose it is."""
-
-    name: str
-    config: GPTConfig
-    dtype: str
-    rate: OwnRate
-
-    def is_of(self, config: GPTConfig, workload: Workload) -> bool:
-        """Whether it answers what the settings ask."""
-        asked = (workload.dtype, workload.seq_len, workload.batch_size)
-        return same_model(self.config, config) and asked == (self.dtype, self.rate.n_tokens, 1)
 
 
 @dataclass(frozen=True)
@@ -69,16 +40,6 @@ class AfterPanel:
     inputs: AfterInputs
     shown: Values
     measure: gr.Button | None
-
-
-def first_inputs(config: GPTConfig) -> AfterInputs:
-    """What the panel's fields hold at first: as few heads as can share, and a window of a quarter of the context."""
-    sharing = next(
-        number for number in range(min(2, config.n_heads), config.n_heads + 1) if config.n_heads % number == 0
-    )
-    variants = Variants(n_kv_groups=sharing, window=max(1, config.context_length // 4))
-    bandwidth, arithmetic = (rate / 1e9 for rate in vars(_USUAL_RATES).values())
-    return AfterInputs(**vars(variants), bandwidth=bandwidth, arithmetic=arithmetic, own=None)
 
 
 def after_panel(filled: AfterInputs, first: Values, allow_measuring: bool) -> AfterPanel:
@@ -107,15 +68,18 @@ def after_panel(filled: AfterInputs, first: Values, allow_measuring: bool) -> Af
     gr.HTML(
         '<p class="intro"><b>How fast at best.</b> A token takes at least as long as its bytes take to be read, or its '
         "operations to be done, whichever is longer: a token is bound by memory, a long prompt by arithmetic. A model "
-        "that the processor's caches hold, or whose numbers are packed in fewer bytes, can be faster.</p>"
+        "that the processor's caches hold, whose numbers are packed in fewer bytes, or whose products are quicker than "
+        "torch's, by which the arithmetic is measured, can be faster.</p>"
     )
     with gr.Row():
-        bandwidth = number("bandwidth", "Memory in GB/s", "A round figure until measured.")
-        arithmetic = number("arithmetic", "Arithmetic in GFLOP/s", "A round figure until measured.")
+        whose = "Measure yours, or type it." if allow_measuring else "Type your machine's."
+        bandwidth = number("bandwidth", "Memory in GB/s", whose)
+        arithmetic = number("arithmetic", "Arithmetic in GFLOP/s", whose)
         button = gr.Button("Measure this machine", elem_id="calc-rates", min_width=180) if allow_measuring else None
     shown |= {
         "best_note": note_area("calc-best-problem"),
         "best": gr.HTML(first["best"], elem_id="calc-best"),
+        "after_code": code_area("calc-after-code", first["after_code"]),
     }
     inputs = AfterInputs(groups, window, local, full, latent, bandwidth, arithmetic, gr.State(None))
     return AfterPanel(inputs, shown, button)
@@ -123,15 +87,17 @@ def after_panel(filled: AfterInputs, first: Values, allow_measuring: bool) -> Af
 
 def after_chapter(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values:
     """All the panel shows; what cannot be is said beside its fields, and what stood there stays."""
-    reading = Workload(workload.dtype, workload.batch_size, workload.seq_len)  # also where training was asked for
-    return _caches(config, reading, asked) | _best(config, reading, asked)
+    reading = as_reading(workload)
+    return (
+        _caches(config, reading, asked)
+        | _best(config, reading, asked)
+        | {"after_code": code_value(after_code(config, reading, asked))}
+    )
 
 
 def _caches(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values:
-    names = ("n_kv_groups", "window", "local", "full", "latent_dim")
     try:
-        variants = Variants(**{name: whole(name, getattr(asked, name)) for name in names})
-        rows = cache_variants(config, workload, variants)
+        rows = cache_variants(config, workload, variants_of(asked))
     except ValueError as error:
         return {"variants_note": problem(str(error))}
     sizes = {NAMES[row.name]: row.value for row in rows}
@@ -153,7 +119,7 @@ def _cache_table(rows: tuple[Formula, ...]) -> str:
 
 def _best(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values:
     try:
-        rates = Rates(1e9 * float(asked.bandwidth or 0), 1e9 * float(asked.arithmetic or 0))
+        rates = rates_of(asked)
         token, whole_prompt = next_token(config, workload, rates), prompt(config, workload, rates)
     except ValueError as error:
         return {"best_note": problem(str(error))}
@@ -162,8 +128,8 @@ def _best(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values:
         _best_row(f"Prompt of {workload.seq_len:,} tokens", whole_prompt, workload.batch_size * workload.seq_len),
     ]
     head = ["At best", "Time", "Tokens/s", "Bound by"]
-    own: OwnReading | None = asked.own
-    if own is not None and own.is_of(config, workload):
+    own = own_of(config, workload, asked)
+    if own is not None:
         head += [f"{escape(own.name)}, measured", "Tokens/s"]
         rows[0] += _measured(own.rate.token_seconds, 1)
         rows[1] += _measured(own.rate.prompt_seconds, workload.seq_len)

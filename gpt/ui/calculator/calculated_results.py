@@ -20,9 +20,10 @@ from ..common.components import plot
 from ..common.drawing import Updates
 from ..common.page_html import problem
 from . import estimate_tables as tables
-from .after_chapter import AfterInputs, Values, after_chapter, first_inputs
+from .after_chapter import Values, after_chapter
+from .after_inputs import AfterInputs, first_inputs
 from .calculation import about_settings
-from .estimate_code import memory_code, operations_code, parameters_code
+from .estimate_code import measuring_code, memory_code, operations_code, parameters_code
 from .figures import flop_bar, memory_bar, memory_curve, parameter_bars
 
 PRESETS = {name: GPTConfig.preset(name) for name in PRESET_NAMES}
@@ -77,11 +78,18 @@ class ResultComponents:
     variants: Any
     best_note: Any
     best: Any
-    measure_note: Any
+    after_code: Any
+    measure_note: Any  # this and the next are None without leave to measure
+    measure_code: Any
+
+    def all(self) -> list[Any]:
+        """Those that are there."""
+        return [component for component in vars(self).values() if component is not None]
 
     def updates(self, values: Values) -> Updates:
         """The values by component."""
-        return {getattr(self, name): value for name, value in values.items()}
+        of = {name: getattr(self, name) for name in values}
+        return {of[name]: value for name, value in values.items() if of[name] is not None}
 
 
 def calculated(config: GPTConfig, workload: Workload, asked: Asked) -> Values:
@@ -91,7 +99,10 @@ def calculated(config: GPTConfig, workload: Workload, asked: Asked) -> Values:
         | _memory(config, workload, asked.over)
         | _operations(config, workload, asked.speed)
         | after_chapter(config, workload, asked.after)
-        | {"measure_note": tables.hint(slowness(workload))}
+        | {
+            "measure_note": tables.hint(slowness(workload)),
+            "measure_code": code_value(measuring_code(config, workload)),
+        }
     )
 
 
@@ -142,6 +153,7 @@ def _switches(qkv_bias: bool, tied_head: bool) -> dict[str, str]:
 def _memory(config: GPTConfig, workload: Workload, over: str) -> Values:
     estimate = memory_of(config, workload)
     resident = resident_peak(config, workload)
+    needed = estimate.peak if resident is None else resident.value
     points = memory_growth(config, workload, over)
     return {
         "memory_parts": plot(memory_bar(estimate), about_settings("memory", config, workload)),
@@ -150,7 +162,7 @@ def _memory(config: GPTConfig, workload: Workload, over: str) -> Values:
             about_settings(f"memory over {GROWTH[over]}", config, workload),
         ),
         "memory": tables.memory_table(estimate, resident),
-        "devices": tables.fits_list(fits(estimate.peak, estimate.peak if resident is None else resident.value)),
+        "devices": tables.fits_list(fits(estimate.peak, needed), process_is_known=resident is not None),
         "memory_code": code_value(memory_code(config, workload)),
     }
 

@@ -12,6 +12,9 @@ from ...estimates.measured_process import Measurement
 from ...estimates.resident import resident_peak
 from ...estimates.workload import Workload
 from ..common.about import About
+from .after_inputs import AfterInputs
+from .after_saved import after_record, after_sums
+from .setting_controls import same_model
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Measured:
     found: Measurement
 
     def is_of(self, config: GPTConfig, workload: Workload) -> bool:
-        """Whether these settings were measured."""
-        return (config, workload) == (self.config, self.workload)
+        """Whether these settings were measured, however they are said: an inner_dim of 4 · emb_dim is none."""
+        return same_model(config, self.config) and workload == self.workload
 
 
 _MEMORY_KEYS = ("weights", "gradients", "optimizer", "activations", "kv_cache", "logits", "total", "peak")
@@ -69,8 +72,8 @@ def answer(config: GPTConfig, workload: Workload) -> dict[str, Any]:
     }
 
 
-def sums(config: GPTConfig, workload: Workload) -> Iterator[tuple[str, Formula]]:
-    """Every formula with what it is about: parameters, memory, memory by another formula, operations."""
+def sums(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Iterator[tuple[str, Formula]]:
+    """Every formula with what it is about: parameters, memory, operations, and what came after the chapter."""
     memory = memory_of(config, workload)
     flops = count_flops(config, workload.batch_size, workload.seq_len, workload.recompute)
     resident = resident_peak(config, workload)
@@ -84,6 +87,7 @@ def sums(config: GPTConfig, workload: Workload) -> Iterator[tuple[str, Formula]]
     for section, formulas in sections.items():
         for formula in formulas:
             yield section, formula
+    yield from after_sums(config, workload, asked)
 
 
 def measured_rows(config: GPTConfig, workload: Workload, measured: Measured | None) -> Iterator[tuple[str, Formula]]:
@@ -98,7 +102,9 @@ def measured_rows(config: GPTConfig, workload: Workload, measured: Measured | No
             yield "measured", Formula(name.removesuffix("_seconds"), "", "", whole, unit, source)
 
 
-def record(config: GPTConfig, workload: Workload, measured: Measured | None = None) -> dict[str, Any]:
+def record(
+    config: GPTConfig, workload: Workload, asked: AfterInputs, measured: Measured | None = None
+) -> dict[str, Any]:
     """The settings, the answer, every formula, and what was measured of these settings, ready for JSON."""
     measurement = None
     if measured is not None and measured.is_of(config, workload):
@@ -107,6 +113,7 @@ def record(config: GPTConfig, workload: Workload, measured: Measured | None = No
         "config": asdict(config),
         "workload": asdict(workload),
         **answer(config, workload),
-        "formulas": [{"section": section, **asdict(formula)} for section, formula in sums(config, workload)],
+        "formulas": [{"section": section, **asdict(formula)} for section, formula in sums(config, workload, asked)],
+        "after_the_chapter": after_record(config, workload, asked),
         "measurement": measurement,
     }

@@ -75,16 +75,19 @@ def memory_table(estimate: MemoryEstimate, resident: Formula | None) -> str:
     return _table(["Memory", "Size", "Bytes", "Share"], rows)
 
 
-def fits_list(fits: Sequence[Fit]) -> str:
+def fits_list(fits: Sequence[Fit], process_is_known: bool) -> str:
     """Devices, each marked with whether it has room and how much of it that takes."""
+    what = "the fullest moment"
+    if process_is_known:
+        what += " on a graphics card, the whole process in RAM"
     items = "".join(
         f'<li class="{"fits" if fit.fits else "full"}"><b>{"✓" if fit.fits else "✗"}</b> {escape(fit.device.name)} '
         f"<span>{fit.device.memory_bytes // 2**30} GiB, {percent(fit.share)}</span></li>"
         for fit in fits
     )
     return (
-        '<p class="hint">Where it fits, and the share of the memory it takes: the fullest moment on a graphics card, '
-        f'the whole process in RAM. Drivers and other programs need some too.</p><ul class="devices">{items}</ul>'
+        f'<p class="hint">Where it fits, and the share of the memory it takes: {what}. Drivers and other programs need '
+        f'some too.</p><ul class="devices">{items}</ul>'
     )
 
 

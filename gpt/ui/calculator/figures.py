@@ -31,6 +31,7 @@ _COUNT_UNITS = ((" M", 10**6), (" k", 10**3), ("", 1))
 _FLOP_UNITS = ((" PFLOP", 10**15), (" TFLOP", 10**12), (" GFLOP", 10**9), (" MFLOP", 10**6), (" FLOP", 1))
 
 _ONE_BAR, _NEXT_BAR = 90, 26  # pixels of a figure with one bar, and of each further one
+_HEADROOM = 1.18  # above the highest point, for its label
 
 Units = Sequence[tuple[str, int]]
 
@@ -58,14 +59,16 @@ def flop_bar(components: Mapping[str, int]) -> go.Figure:
 def memory_curve(
     points: Sequence[tuple[int, MemoryEstimate]], x_title: str, present: int, height: int = 220
 ) -> go.Figure:
-    """Stacked areas of memory over batch size or sequence length; a line marks the present value."""
-    unit, factor = _unit(max(estimate.total for _, estimate in points), _BYTE_UNITS)
+    """Stacked areas of memory over batch size or sequence length, a line of the peak, and one at the present value."""
+    highest = max(max(estimate.total, estimate.peak) for _, estimate in points)
+    unit, factor = _unit(highest, _BYTE_UNITS)
     drawn = figure(x_title, "", height)
+    values = [value for value, _ in points]
     for part, (label, colour) in MEMORY_PARTS.items():
         sizes = [getattr(estimate, part) / factor for _, estimate in points]
         if any(sizes):
             drawn.add_scatter(
-                x=[value for value, _ in points],
+                x=values,
                 y=sizes,
                 name=label,
                 mode="lines",
@@ -74,11 +77,31 @@ def memory_curve(
                 stackgroup="memory",
                 hovertemplate="%{y:,.2f}" + unit,
             )
+    # What has to fit: above the sum of the parts, or below it. White below its dashes, it is seen on any part.
+    peaks = [estimate.peak / factor for _, estimate in points]
+    drawn.add_scatter(x=values, y=peaks, mode="lines", line={"width": 3, "color": "#FFFFFF"}, hoverinfo="skip")
+    drawn.add_scatter(
+        x=values,
+        y=peaks,
+        name="Fullest moment",
+        mode="lines",
+        line={"width": 2, "color": "#111827", "dash": "dash"},
+        hovertemplate="%{y:,.2f}" + unit,
+    )
+    end = max(points[-1][1].total / factor, peaks[-1])
+    drawn.add_annotation(
+        x=values[-1], y=end, text="dashed: fullest moment", showarrow=False, xanchor="right", yanchor="bottom"
+    )
     drawn.add_vline(present, line={"color": "#D4601C", "width": 1.5, "dash": "dot"})
     drawn.update_layout(
         hovermode="x unified",
         showlegend=False,
-        yaxis={"rangemode": "tozero", "ticksuffix": unit, "showticksuffix": "last", "separatethousands": True},
+        yaxis={
+            "range": [0, _HEADROOM * highest / factor],
+            "ticksuffix": unit,
+            "showticksuffix": "last",
+            "separatethousands": True,
+        },
     )
     return drawn
 

@@ -14,6 +14,7 @@ from ...estimates.machine import description
 from ...estimates.measured_process import Measurement
 from ...estimates.measurement import Limits, Progress, measure
 from ...estimates.resident import resident_peak
+from ..common.components import note_area
 from ..common.drawing import Updates
 from ..common.page_html import problem
 from ..common.stoppable_work import Ongoing, start_for, stop_button, stop_for, stop_when_clicked
@@ -47,7 +48,7 @@ def measuring_panel() -> Measuring:
         shape: dict[str, Any] = {"scale": 0, "min_width": 240}
         start = start_for("Measure on this machine", "calc-measure", **shape)
         stop = stop_for("calc-stop", **shape)
-    return Measuring(start, stop, gr.HTML(elem_id="calc-measure-status"), gr.HTML(elem_id="calc-measured"))
+    return Measuring(start, stop, note_area("calc-measure-status"), note_area("calc-measured"))
 
 
 def wire_measuring(measuring: Measuring, measured: gr.State, settings: list[Any], public: bool) -> None:

@@ -70,14 +70,13 @@ def build_panels(
         speed_note = note_area("calc-speed-problem")
         operations = gr.HTML(first["operations"], elem_id="calc-flops")
         operations_code = code_area("calc-flops-code", first["operations_code"])
-    measuring = None
+    measuring = measure_note = measure_code = None
     if allow_measuring:
         with gr.Tab("Measure", id="measure"):
             measure_note = note_area("calc-measure-note")
             measuring = measuring_panel()
+            measure_code = code_area("calc-measure-code", first["measure_code"])
     with gr.Tab("After the chapter", id="after"):
-        if not allow_measuring:
-            measure_note = gr.HTML(visible=False)
         after = after_panel(asked.after, first, allow_measuring)
     results = ResultComponents(
         config_note=config_note,
@@ -97,6 +96,7 @@ def build_panels(
         operations_code=operations_code,
         speed_note=speed_note,
         measure_note=measure_note,
+        measure_code=measure_code,
         **after.shown,
     )
     return Panels(over, speed, after, results, kept, memory_tab, measuring)

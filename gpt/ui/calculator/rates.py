@@ -9,7 +9,8 @@ from ...estimates.workload import Workload
 from ...library import LoadedModel
 from ..common.drawing import MODEL_EVENT, Updates, with_note
 from ..common.page_context import Page
-from .after_chapter import AfterPanel, OwnReading
+from .after_chapter import AfterPanel
+from .after_inputs import OwnReading
 from .presets import Fields
 from .setting_controls import same_model, settings_from
 
@@ -51,4 +52,5 @@ def _own(loaded: LoadedModel, workload: Workload) -> OwnReading | None:
     """How fast this app reads one text of that length with the loaded model; None in another number format."""
     if workload.dtype != loaded.precision or workload.batch_size > 1:
         return None
-    return OwnReading(loaded.name, loaded.model.config, loaded.precision, own_rate(loaded.model, workload.seq_len))
+    rate = own_rate(loaded.model, workload.seq_len)
+    return OwnReading(loaded.name, loaded.reference, loaded.model.config, loaded.precision, rate)

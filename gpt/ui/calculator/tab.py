@@ -1,6 +1,6 @@
 """The Calculator tab: parameters, memory and operations of any configuration, and a measurement beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import partial
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ...config import GPTConfig
-from ...estimates.budget import count_parameters, memory_of
+from ...estimates.budget import count_parameters
 from ...estimates.formula import Formula
 from ...estimates.workload import Workload
 from ...library import LoadedModel
@@ -23,7 +23,7 @@ from . import estimate_tables as tables
 from . import presets
 from .after_chapter import Values
 from .calculated_results import PRESETS, Asked, asked_from, calculated
-from .calculation import Measured, about_settings, measured_rows, record, sums
+from .calculation import Measured, about_settings, answer, measured_rows, record, sums
 from .loaded_weights import loaded_weights, textbook_note
 from .measuring_panel import wire_measuring
 from .panels import Panels, build_panels
@@ -58,7 +58,7 @@ class _Parts:
 
     def outputs(self) -> list[Any]:
         """What a calculation changes."""
-        return [*vars(self.panels.results).values(), self.panels.kept, *self.buttons.values()]
+        return [*self.panels.results.all(), self.panels.kept, *self.buttons.values()]
 
 
 def build(page: Page) -> None:
@@ -80,12 +80,14 @@ def build(page: Page) -> None:
             workload, training_choices = workload_controls(first[1])
             settings = Fields(config, workload)
             workload_note = note_area("calc-workload-problem")
-            with gr.Row():
-                save_button("Save JSON", "calc-json", json_of, [measured, *settings.all()])
-                save_button("Save CSV", "calc-csv", csv_of, [measured, *settings.all()])
+            saving = gr.Row()
             gr.HTML(tables.symbols_line())
         with gr.Column(scale=5, min_width=320), gr.Tabs(elem_id="calc-tabs", overflow_behavior="wrap") as tabs:
             panels = build_panels(*first, config_note, workload_note, page.options.allow_measuring)
+    with saving:
+        saved = [measured, *panels.asked(), *settings.all()]
+        save_button("Save JSON", "calc-json", json_of, saved)
+        save_button("Save CSV", "calc-csv", csv_of, saved)
     # A figure drawn while its panel was hidden takes its width when the panel is shown.
     tabs.select(
         None, None, None, js="() => setTimeout(() => dispatchEvent(new Event('resize')), 50)", api_visibility="private"
@@ -202,21 +204,23 @@ def calculated_or_refused(asked: Asked, settings: Mapping[str, Any]) -> Values:
     return {"config_note": "", "workload_note": ""} | results
 
 
-def json_of(measured: Measured | None, *settings: Any) -> File | None:
-    """The calculation of the fields' values as JSON, or None when they are impossible."""
+def json_of(measured: Measured | None, *values: Any) -> File | None:
+    """The calculation of what the panels ask and of the fields as JSON, or None when it is impossible."""
+    asked, settings = asked_from(values)
     possible = _possible(settings)
-    return (
-        None if possible is None else json_file(about_settings("calculation", *possible), record(*possible, measured))
-    )
+    if possible is None:
+        return None
+    return json_file(about_settings("calculation", *possible), record(*possible, asked.after, measured))
 
 
-def csv_of(measured: Measured | None, *settings: Any) -> File | None:
+def csv_of(measured: Measured | None, *values: Any) -> File | None:
     """Its formulas as CSV, and below them what was measured; None when the settings are impossible."""
+    asked, settings = asked_from(values)
     possible = _possible(settings)
     if possible is None:
         return None
     names = [field.name for field in fields(Formula)]
-    rows = [*sums(*possible), *measured_rows(*possible, measured)]
+    rows = [*sums(*possible, asked.after), *measured_rows(*possible, measured)]
     return csv_file(
         about_settings("calculation", *possible),
         ["section", *names],
@@ -224,11 +228,11 @@ def csv_of(measured: Measured | None, *settings: Any) -> File | None:
     )
 
 
-def _possible(settings: tuple[Any, ...]) -> tuple[GPTConfig, Workload] | None:
+def _possible(settings: Sequence[Any]) -> tuple[GPTConfig, Workload] | None:
     """The settings, or None when the tab already says that they are impossible."""
     try:
         config, workload = settings_from(*settings)
-        memory_of(config, workload)
+        answer(config, workload)
     except ValueError:
         return None
     return config, workload

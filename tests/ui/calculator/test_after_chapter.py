@@ -10,13 +10,16 @@ from gpt.estimates.cache_variants import Variants, cache_variants
 from gpt.estimates.own_rate import OwnRate
 from gpt.estimates.roofline import Rates, next_token, prompt
 from gpt.estimates.workload import Workload
-from gpt.ui.calculator.after_chapter import NAMES, AfterInputs, OwnReading, after_chapter, first_inputs
+from gpt.ui.calculator.after_chapter import NAMES, after_chapter
+from gpt.ui.calculator.after_inputs import AfterInputs, OwnReading, first_inputs
+from gpt.ui.calculator.after_saved import after_record, after_sums
 from gpt.ui.calculator.estimate_tables import duration
 from gpt.ui.common.number_format import percent
+from tests.estimates.test_formula import value_of
 
 GPT2 = GPTConfig(tied_head=True)
 READING = Workload(seq_len=512)
-OWN = OwnReading("a model", GPT2, "float32", OwnRate(512, 0.64, 0.02))
+OWN = OwnReading("a model", "a model", GPT2, "float32", OwnRate(512, 0.64, 0.02))
 
 
 def asked(**changes) -> AfterInputs:
@@ -70,6 +73,46 @@ def test_what_cannot_be_is_said_and_everything_else_is_shown(wrong, sentence, no
     assert sentence in shown[note]
     assert kept not in shown
     assert {"variants", "best"} & set(shown)
+
+
+def test_saved_files_hold_all_that_is_shown():
+    inputs = asked(n_kv_groups=3, window=100.0, bandwidth=40, own=OWN)
+    rows = cache_variants(GPT2, READING, Variants(n_kv_groups=3, window=100))
+    kept = after_record(GPT2, READING, inputs)
+    assert kept["caches"]["bytes"] == {row.name: row.value for row in rows}
+    assert kept["caches"].items() >= {"n_kv_groups": 3, "window": 100, "local": 5}.items()
+    told = list(after_sums(GPT2, READING, inputs))
+    assert [row for _, row in told[: len(rows)]] == list(rows)
+    for name, reading in {"token": next_token, "prompt": prompt}.items():
+        found = reading(GPT2, READING, Rates(40e9, 100e9))
+        assert kept["at_best"][name]["seconds"] == found.seconds
+        assert kept["at_best"][name]["bound_by"] == found.bound_by
+        assert [row.value for section, row in told if "at best" in section and row.name == name] == [
+            found.bytes_read.value,
+            found.flops.value,
+            round(1e9 * found.seconds),
+        ]
+    assert kept["measured"]["token_seconds"] == 0.02
+    assert [(row.name, row.value) for section, row in told if section.endswith("measured")] == [
+        ("token", 20_000_000),
+        ("prompt", 640_000_000),
+    ]
+
+
+def test_a_time_that_is_saved_is_its_formula_with_the_numbers_put_in():
+    for section, row in after_sums(GPT2, READING, asked(bandwidth=12.5)):
+        found = value_of(row.numbers)
+        assert row.value == (round(1e9 * found) if row.unit == "nanoseconds" else found), section
+
+
+def test_what_cannot_be_is_left_out_of_saved_files_and_so_is_what_was_measured_of_others():
+    trained = replace(READING, mode="training")
+    kept = after_record(GPT2, trained, asked(n_kv_groups=5, own=replace(OWN, dtype="int8")))
+    assert kept["caches"] is kept["measured"] is None and kept["at_best"] is not None
+    assert kept["at_best"] == after_record(GPT2, READING, asked())["at_best"]
+    kept = after_record(GPT2, READING, asked(arithmetic=0))
+    assert kept["at_best"] is None and kept["caches"] is not None
+    assert not list(after_sums(GPT2, READING, asked(n_kv_groups=5, arithmetic=0)))
 
 
 def test_the_first_values_go_with_any_model():

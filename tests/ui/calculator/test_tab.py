@@ -57,6 +57,9 @@ def values(**changes) -> list:
     return list(settings(**changes).values())
 
 
+PANELS = [ASKED.over, ASKED.speed, *vars(ASKED.after).values()]
+
+
 def asked(**changes) -> Asked:
     """What the panels ask at first, with some changed by name."""
     return replace(ASKED, **changes)
@@ -147,10 +150,13 @@ def test_bars_add_up_to_what_they_show():
 def test_the_curve_ends_at_the_context_and_adds_up():
     points = memory_growth(GPT2, TRAINING, "seq_len")
     drawn = memory_curve(points, "tokens", 512)
-    assert {area.name for area in drawn.data} == {
+    *areas, _, peak = drawn.data
+    assert {area.name for area in areas} == {
         label for part, (label, _) in MEMORY_PARTS.items() if getattr(points[0][1], part)
     }
-    assert sum(area.y[-1] for area in drawn.data) == pytest.approx(points[-1][1].total / 2**30)
+    assert sum(area.y[-1] for area in areas) == pytest.approx(points[-1][1].total / 2**30)
+    assert peak.y == pytest.approx([estimate.peak / 2**30 for _, estimate in points])
+    assert drawn.layout.yaxis.range[1] > max(peak.y)
     assert drawn.data[0].x[-1] == GPT2.context_length
 
 
@@ -207,7 +213,9 @@ def test_the_question_of_section_4_6_is_answered_for_any_size():
 
 
 def test_devices_are_marked_by_whether_they_have_room():
-    said = fits_list(fits(10 * 2**30, 17 * 2**30))
+    said = fits_list(fits(10 * 2**30, 17 * 2**30), process_is_known=True)
+    assert "the whole process in RAM" in said
+    assert "the whole process in RAM" not in fits_list(fits(1, 1), process_is_known=False)
     assert said.count("✓") + said.count("✗") == len(fits(0, 0))
     assert "<b>✗</b> NVIDIA RTX 4060 <span>8 GiB, 125.0 %</span>" in said
     assert "<b>✓</b> NVIDIA RTX 3060" in said
@@ -264,10 +272,10 @@ def test_durations_have_a_sensible_unit(length, said):
 
 
 def test_saved_files_hold_every_formula():
-    saved = csv_of(None, *values())
+    saved = csv_of(None, *PANELS, *values())
     rows = list(csv.DictReader(io.StringIO(saved["text"])))
-    kept = json.loads(json_of(None, *values())["text"])
-    calculated = json.loads(json.dumps(record(GPT2, TRAINING)))
+    kept = json.loads(json_of(None, *PANELS, *values())["text"])
+    calculated = json.loads(json.dumps(record(GPT2, TRAINING, ASKED.after)))
     assert calculated.items() <= kept.items()
     assert kept.keys() - calculated.keys() == {"app", "version", "what", "model", "weights"}
     assert [row["value"] for row in rows] == [str(row["value"]) for row in kept["formulas"]]
@@ -277,23 +285,30 @@ def test_saved_files_hold_every_formula():
         "memory, whole process",
         "memory, other formulas",
         "operations",
+        "after the chapter, key-value cache",
+        "after the chapter, at best",
     }
-    assert csv_of(None, *values(emb_dim=770)) is None
-    assert json_of(None, *values(seq_len=2000)) is None
+    assert csv_of(None, *PANELS, *values(emb_dim=770)) is None
+    assert json_of(None, *PANELS, *values(seq_len=2000)) is None
+    # Its bytes can be counted, its operations cannot.
+    many = {"context_length": 10**6, "seq_len": 10**6, "batch_size": 10**6, "mode": "inference"}
+    assert json_of(None, *PANELS, *values(**many)) is csv_of(None, *PANELS, *values(**many)) is None
 
 
 def test_saved_files_hold_what_was_measured_of_these_settings_and_of_no_others():
     measured = Measured(GPT2, TRAINING, "this machine", FOUND)
-    kept = json.loads(json_of(measured, *values())["text"])["measurement"]
+    kept = json.loads(json_of(measured, *PANELS, *values())["text"])["measurement"]
     assert kept["machine"] == "this machine"
     assert (kept["forward_seconds"], kept["weights"], kept["resident_peak"]) == (2.5, 1, None)
-    rows = list(csv.DictReader(io.StringIO(csv_of(measured, *values())["text"])))
+    rows = list(csv.DictReader(io.StringIO(csv_of(measured, *PANELS, *values())["text"])))
     told = {row["name"]: (row["value"], row["unit"]) for row in rows if row["section"] == "measured"}
     assert told["forward"] == ("2500000", "microseconds") and told["weights"] == ("1", "bytes")
     assert "resident_peak" not in told
+    said_in_full = values(inner_dim=4 * 768, drop_rate_attn=0.1)
+    assert "measured on this machine" in csv_of(measured, *PANELS, *said_in_full)["text"]
     other = values(batch_size=1)
-    assert json.loads(json_of(measured, *other)["text"])["measurement"] is None
-    assert "measured on this machine" not in csv_of(measured, *other)["text"]
+    assert json.loads(json_of(measured, *PANELS, *other)["text"])["measurement"] is None
+    assert "measured on this machine" not in csv_of(measured, *PANELS, *other)["text"]
 
 
 def test_strangers_find_no_measurement_and_no_words_about_one_unless_it_is_allowed(uneven_library):

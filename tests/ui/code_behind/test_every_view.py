@@ -33,9 +33,6 @@ def test_the_end_of_the_map_has_the_candidates_after_the_selected_token(looking)
 
 # Everywhere
 
-# They show no number that lines of Python would give again: they measure this machine, or lead elsewhere.
-WITHOUT = {"Measure", "After the chapter"}
-
 
 def test_every_view_ends_with_its_code(looking):
     """Walks the built page: each tab, and each panel of a tab, has a fold of its own or in all of its panels."""
@@ -46,7 +43,7 @@ def test_every_view_ends_with_its_code(looking):
         return [block.elem_id] if is_fold else inside
 
     tabs = [block for block in looking.blocks.blocks.values() if isinstance(block, gr.Tab)]
-    assert {tab.label for tab in tabs if not folds(tab)} == WITHOUT
+    assert tabs and [tab.label for tab in tabs if not folds(tab)] == []
 
 
 @pytest.mark.parametrize("tab", ["Inside", "LayerNorm"])

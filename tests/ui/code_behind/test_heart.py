@@ -1,8 +1,5 @@
-"""The code behind Generate, Probabilities, LayerNorm and the Calculator computes what they show."""
+"""The code behind Generate, Probabilities and LayerNorm computes what they show."""
 
-import io
-
-import pandas
 import pytest
 import torch
 
@@ -86,23 +83,3 @@ def test_the_chapters_example_is_normalized_as_it_is_drawn(looking, rows, varian
     found, shown = executed(looking, "example-code"), saved(looking, "example-csv")
     drawn = shown[shown["row"].str.startswith("normalized")].loc[:, "1" : str(found["x"].shape[1])]
     same(found["normalized"], drawn.to_numpy())
-
-
-@pytest.fixture
-def calculator(looking) -> Visitor:
-    looking.put(calc_n_layers=7, calc_tied_head=True, calc_mode="training", calc_seq_len=256, calc_batch_size=3)
-    looking.fire("calc-n_layers", "input")
-    return looking
-
-
-def test_parameters_memory_and_operations_are_those_of_the_fields(calculator):
-    shown = pandas.read_json(io.StringIO(calculator.saved("calc-json")["text"]), typ="series")
-    parameters = executed(calculator, "calc-parameters-code")["parameters"]
-    assert parameters.total == shown["parameters"]["total"]
-    assert parameters.by_component == shown["parameters"]["by_component"]
-    memory = executed(calculator, "calc-memory-code")["memory"]
-    assert memory.activations > 0
-    assert all(getattr(memory, name) == size for name, size in shown["memory_bytes"].items() if name != "resident")
-    found = executed(calculator, "calc-flops-code")
-    assert found["operations"] == shown["flops"]["by_component"]
-    assert found["forward"] == shown["flops"]["forward"]
