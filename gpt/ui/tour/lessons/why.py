@@ -1,13 +1,14 @@
-"""The last lesson: why a token came, by what was read, by the parts that spoke for it, and by taking parts away."""
+"""The last lesson: why a token came, by what was read, by the parts that spoke for it, and where they come from."""
 
 from math import exp
 
 from ....attribution.effects import head_effects
 from ....attribution.importance import occlusion
 from ....attribution.logit_attribution import account
+from ....training.life import recorded_life
 from ...common.number_format import real
 from ..reading import Reading
-from ..stop import Lesson, Stop, Told, guess
+from ..stop import Lesson, Stop, Told, guess, guess_number
 
 
 def _tokens(r: Reading) -> Told:
@@ -72,6 +73,25 @@ def _switched(r: Reading) -> Told:
     )
 
 
+def _learned(_: Reading) -> Told:
+    points = recorded_life().points
+    first, best = points[0], min(points, key=lambda point: float(point["heldout_loss"]))
+    before, after = exp(first["heldout_loss"]), exp(best["heldout_loss"])
+    return Told(
+        "Nobody wrote these heads: they were learned from text. Here a small model learns to tell stories. At first it "
+        f"is as unsure about the next token of a new story as between {before:.0f} equally likely ones.",
+        guess_number(
+            "As unsure as between how many is it at its best?",
+            after,
+            (before / 2, before / 10),
+            "{:.1f}".format,
+            f"{after:.1f}, after {best['step']:,} steps. Move through the saved steps on the page, and see heads and "
+            "probabilities grow out of noise. Chapter 5 of the book writes the loop that trains.",
+        ),
+        holds=after < before,
+    )
+
+
 LESSON = Lesson(
     "why",
     "Why this token?",
@@ -86,5 +106,6 @@ LESSON = Lesson(
         ),
         Stop("Who spoke for it", "probabilities", "#account", _parts, hides=""),
         Stop("Taken away", "inside", "#off-field", _switched, {"view": "Switch parts off"}),
+        Stop("Where it comes from", "train", "#train-loss", _learned, {"training": "Recorded"}),
     ),
 )
