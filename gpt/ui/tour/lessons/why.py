@@ -1,6 +1,6 @@
 """The last lesson: why a token came, by what was read, by the parts that spoke for it, and where they come from."""
 
-from math import exp
+from math import exp, sqrt
 
 from ....attribution.effects import head_effects
 from ....attribution.importance import occlusion
@@ -79,12 +79,12 @@ def _learned(_: Reading) -> Told:
     before, after = exp(first["heldout_loss"]), exp(best["heldout_loss"])
     return Told(
         "Nobody wrote these heads: they were learned from text. Here a small model learns to tell stories. At first it "
-        f"is as unsure about the next token of a new story as between {before:.0f} equally likely ones.",
+        f"is as unsure about the next token of a new story as between {before:,.0f} equally likely ones.",
         guess_number(
             "As unsure as between how many is it at its best?",
             after,
-            (before / 2, before / 10),
-            "{:.1f}".format,
+            (before, sqrt(before * after)),
+            "{:,.1f}".format,
             f"{after:.1f}, after {best['step']:,} steps. Move through the saved steps on the page, and see heads and "
             "probabilities grow out of noise. Chapter 5 of the book writes the loop that trains.",
         ),
