@@ -17,6 +17,7 @@ from gpt.chapter.tensor_shapes import tensor_shapes
 from gpt.chapter.without_norms import without_norms
 from gpt.engine.weights_digest import weights_digest
 from gpt.estimates.budget import memory_of
+from gpt.estimates.cache_variants import Variants, cache_variants
 from gpt.estimates.flops import count_flops
 from gpt.estimates.resident import resident_peak
 from gpt.estimates.workload import Workload
@@ -437,6 +438,8 @@ def calculator(visitor):
 
 
 def test_the_sums_are_all_formulas_of_the_settings_in_the_fields(calculator):
+    variants = Variants(n_kv_groups=3, window=16, local=2, full=1, latent_dim=10)
+    calculator.put(**{f"calc_{name}": value for name, value in asdict(variants).items()})
     header, rows = table(calculator.saved("calc-csv"), "calculator-calculation")
     memory, flops = memory_of(CONFIG, WORKLOAD), count_flops(CONFIG, 3, 64, "selective")
     sections = {
@@ -445,16 +448,20 @@ def test_the_sums_are_all_formulas_of_the_settings_in_the_fields(calculator):
         "memory, whole process": [resident_peak(CONFIG, WORKLOAD)],
         "memory, other formulas": memory.alternatives,
         "operations": flops.formulas,
+        "after the chapter, key-value cache": cache_variants(CONFIG, Workload("bfloat16", 3, 64), variants),
     }
     assert header == ["section", "name", "symbols", "numbers", "value", "unit", "source"]
-    assert rows == [
+    expected = [
         [section, *map(str, astuple(formula))] for section, formulas in sections.items() for formula in formulas
     ]
+    assert rows[: len(expected)] == expected
+    # The times rest on the two rates of the panel: ui/calculator/test_after_chapter.py.
+    assert {section for section, *_ in rows[len(expected) :]} == {"after the chapter, at best"}
 
 
 def test_the_calculation_has_every_setting_and_every_figure(calculator):
     saved = json.loads(calculator.saved("calc-json")["text"])
-    own = {"config", "workload", "parameters", "memory_bytes", "flops", "formulas", "measurement"}
+    own = {"config", "workload", "parameters", "memory_bytes", "flops", "formulas", "measurement", "after_the_chapter"}
     assert set(saved) == {"app", "version", "what", "model", "weights", *own}
     assert saved["measurement"] is None
     assert saved["config"] == asdict(CONFIG)

@@ -68,7 +68,7 @@ const show = (cell) => {
     step('sum of the products', said(data.products[i][j])),
     step('÷ ' + data.divisor, said(data.scaled[i][j])),
     step(masked === null ? 'mask: it is still to come' : 'mask: it may be seen', said(masked)),
-    step('softmax: e^' + said(masked, 2) + ' ÷ ' + said(data.totals[i], 2) + ', the sum of the row',
+    step('softmax: e^' + said(masked, 2) + ' ÷ e^' + said(data.totals[i], 2) + ', the sum of the row',
       data.weights[i][j]));
   place.querySelectorAll('.cell').forEach((each) => each.classList.toggle('shown', each === cell));
 };
@@ -136,7 +136,7 @@ def following_html(scores: HeadScores, labels: list[str], first: int, token: int
         "products": _rounded(scores.products[rows, columns]),
         "scaled": _rounded(scores.scaled[rows, columns]),
         "masked": _rounded(scores.masked[rows, columns]),
-        "totals": _rounded(scores.masked[rows].double().exp().sum(-1)),
+        "totals": _rounded(scores.masked[rows].double().logsumexp(-1)),  # as powers of e: none is too small or large
         "weights": [list(map(percent, row)) for row in scores.weights[rows, columns].tolist()],
     }
     selected = token - low

@@ -77,7 +77,7 @@ class KeptStep:
         weights, score = _square(look), measure or next(iter(MEASURES))
         return told | {
             self.step: gr.update(choices=list(map(str, life.kept_steps)), value=str(step)),
-            self.prompt: status(f"After {step:,} steps, the model reads “{life.about['prompt']}” and says next:"),
+            self.prompt: status(words.before_next(life, step)),
             self.candidates: words.candidates(look),
             self.deviation: plot(_deviation(life, look), words.of_training("deviation through the depth", life, step)),
             self.maps: maps_value(

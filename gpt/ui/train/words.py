@@ -29,6 +29,12 @@ def about(life: Life) -> str:
     )
 
 
+def before_next(life: Life, step: int) -> str:
+    """What stands above the candidates of a kept step."""
+    steps = f"{step:,} step{'' if step == 1 else 's'}"
+    return f"After {steps}, the model reads “{life.about['prompt']}” and says next:"
+
+
 def of_training(what: str, life: Life, step: int | None = None) -> About:
     """What a picture or a file of a training is of, or of one of its steps."""
     head = life.about
