@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..config import ACTIVATIONS, GPTConfig
-from ..engine.packed_model import packed_from
 from ..engine.precision import check_precision, pack
+from ..engine.weight_panels import packed_from
 from ..model import GPTModel
 from ..tokenizer import Tokenizer
 from .examining import Examined, examine
