@@ -195,7 +195,7 @@ def find_sources(
         sources[name] = Source(shape, tuple(_check(tensors, each, expected) for each in file_names), transposed)
     if unused:
         raise WeightsError(
-            f"{min(unused)} has no place in a GPT-2 of {layout.count_blocks(tensors)} blocks: "
+            f"{min(unused)} has no place in a GPT-2 with n_layers {layout.count_blocks(tensors)}: "
             f"choose a file with the plain language model."
         )
     return sources

@@ -20,6 +20,7 @@ from ..common.colours import COLOURS
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import Drawing, Updates, chosen_into, with_note
+from ..common.number_format import counted
 from ..common.page_context import Page
 from ..common.page_html import status
 from ..common.place import named_place, one_of, place_in, text_of_place
@@ -245,8 +246,8 @@ def _feed_forward_detail(made: _Components, asked: _Asked, block: int, number: i
     figure = bars(traced.labels, card.activations.tolist(), "how strongly it fires", COLOURS["feed-forward"])
     about = about_traced("Activations of a neuron", traced)
     said = (
-        f"The feed-forward of block {block} has {len(found.values):,} neurons. Each adds a direction of its own to the "
-        "stream, as strongly as it fires."
+        f"The feed-forward of block {block} has {counted(len(found.values), 'neuron')}. "
+        "Each adds a direction of its own to the stream, as strongly as it fires."
     )
     return {
         made.detail: status(said),
