@@ -37,11 +37,11 @@ from gpt.runs import Run, grow, new_run
 from gpt.sampling import Sampling
 from gpt.ui.building_blocks import tab
 from gpt.ui.calculator.calculated_results import PRESETS, calculated
+from gpt.ui.common.attention_maps import maps_value
 from gpt.ui.common.components import plot
 from gpt.ui.common.traced_run import traced_run
 from gpt.ui.generate import tab as generate
 from gpt.ui.inside import views as inside_views
-from gpt.ui.inside.attention_maps import maps_value
 from tests.ui.bare_page import bare_page
 
 ROUNDS = 5

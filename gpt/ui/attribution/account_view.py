@@ -14,6 +14,7 @@ from ...runs import Run
 from ...sampling import likeliest
 from ...tokenizer import tokenizer_of
 from ..common.about import About, about_traced
+from ..common.attention_figure import attention_map
 from ..common.code import Code
 from ..common.code_behind import code_area, code_value
 from ..common.colours import COLOURS
@@ -26,7 +27,6 @@ from ..common.page_html import status
 from ..common.place import named_place, one_of, place_in, text_of_place
 from ..common.selected_position import valid_position
 from ..common.traced_run import Traced, traced_run
-from ..inside.figures import attention_map
 from ..probabilities.tab_components import Seen
 from . import account_words as words
 from .figures import bars, waterfall

@@ -10,6 +10,8 @@ import torch
 from ...training.inner_look import SCORES, InnerLook
 from ...training.life import Life
 from ...training.trainer import Asked
+from ..common.attention_figure import attention_map
+from ..common.attention_maps import attention_maps, maps_value
 from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.drawing import Updates
@@ -17,8 +19,6 @@ from ..common.head_field import Cell, field_html, head_field, share_style
 from ..common.number_format import counted, percent
 from ..common.page_html import status
 from ..common.token_strip import probability_legend
-from ..inside.attention_maps import attention_maps, maps_value
-from ..inside.figures import attention_map
 from . import figures, words
 from .training_code import step_code
 
