@@ -12,10 +12,10 @@ from weakref import WeakKeyDictionary
 
 from torch import Tensor, cat
 
+from .compiled_pass import Piece, Room, Text, read_pieces
 from .fair_lock import MACHINE
 from .fair_share import FairShare
 from .packed_model import PackedModel
-from .rows import Piece, Room, Text, read_pieces
 
 Client = Hashable  # who asks: requests of one client share that client's part of the machine
 

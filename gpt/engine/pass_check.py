@@ -9,8 +9,8 @@ from torch import Tensor
 from ..config import GPTConfig
 from ..model import GPTModel
 from .compiled import Library
+from .compiled_pass import Piece, Room, Text, read_pieces
 from .packed_model import pack_model
-from .rows import Piece, Room, Text, read_pieces
 
 
 def pass_difference(library: Library) -> str:

@@ -12,12 +12,12 @@ from torch import Tensor
 from ..cache import KVCache
 from ..model import GPTModel
 from .batch import Batch, Client, batch_of
+from .compiled_pass import Text, check_ids
 from .fair_lock import MACHINE
 from .fair_share import ASKING
 from .fingerprint import check_memory
 from .packed_model import PackedModel, packed_model
 from .precision import cache_dtype
-from .rows import Text, check_ids
 
 
 class TextReader(Protocol):

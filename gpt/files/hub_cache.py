@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .finding import find
+from .model_files import find
 from .stored_tensors import WeightsError
 
 # OpenAI's four sizes, by the chapter's names.

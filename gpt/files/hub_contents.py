@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from .examining import Examined, examine
+from .examined_model import Examined, examine
 from .file_config import Said
 from .hub_errors import could_not
 from .hub_transfer import Check, RemoteFile, look_up, read_start

@@ -9,7 +9,7 @@ from ...estimates.budget import count_parameters, memory_of
 from ...estimates.flops import count_flops
 from ...estimates.formula import Formula
 from ...estimates.measured_process import Measurement
-from ...estimates.resident import resident_peak
+from ...estimates.resident_memory import resident_peak
 from ...estimates.workload import Workload
 from ..common.about import About
 from ..common.number_format import counted

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from html import escape
 
-from ...recording.scores import head_scores
-from ...recording.summary import summarize
+from ...recording.attention_scores import head_scores
+from ...recording.tensor_summary import summarize
 from ...sampling import PLAIN_SOFTMAX, token_table
 from ...tokenizer import tokenizer_of
 from ..common.glossary import hinted

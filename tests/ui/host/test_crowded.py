@@ -14,9 +14,9 @@ import pytest
 from gpt.engine.fair_share import Client
 from gpt.library import Library
 from gpt.ui.host import mailboxes, server
-from gpt.ui.host.counts import Counts
 from gpt.ui.host.housekeeping import Housekeeping
-from gpt.ui.host.line import Line
+from gpt.ui.host.server_counts import Counts
+from gpt.ui.host.waiting_line import Line
 from tests.in_process import serving
 
 _SECONDS = 60
