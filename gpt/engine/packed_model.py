@@ -1,8 +1,8 @@
 """A model's weights as the compiled library reads them: a snapshot that keeps all it points to.
 
-Whatever happens to the model later, a text that is being written goes on with the snapshot it began with. Its numbers
-are copies, but for the panels of packed layers, which would take their memory twice: those are shared with the model,
-their memory is kept, and writing to them ends the texts that read them with a ValueError.
+A text that is being written goes on with the snapshot it began with, whatever happens to the model later. The numbers
+of a snapshot are copies. Only the panels of packed layers are shared with the model: copies would take their memory
+twice. That memory is kept, and writing to it ends the texts that read it with a ValueError.
 """
 
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class PackedModel:
     n_ids: int  # tokens that can be read
     context_length: int
     cache_dtype: torch.dtype
-    shared: tuple[Shared, ...]  # what the model has too
+    shared: tuple[Shared, ...]  # with the model
 
     def check_unwritten(self) -> None:
         """Raises ValueError when the numbers are no longer those of the model that was packed."""
@@ -70,7 +70,8 @@ def packed_model(model: GPTModel) -> PackedModel | None:
     """The model as the library reads it, packed when it is first asked for and after each change of the weights.
 
     None without the library, and for a model that was altered or is watched: only its own modules know what it
-    computes. What `fingerprint` says goes unnoticed does so here. Raises ValueError for a model whose numbers are gone.
+    computes. What `fingerprint` does not notice is not noticed here. Raises ValueError for a model whose numbers are
+    gone.
     """
     library = compiled_library()
     if library is None or not is_as_made(model):
@@ -235,7 +236,7 @@ class _Packer:
 
 
 def _check(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
-    """The library reads as many numbers as it was told: fewer would be somebody else's memory."""
+    """Refuses a tensor that is smaller than the library is told: it would read memory beyond the tensor."""
     if tensor.shape != shape or tensor.dtype is not dtype or not tensor.is_cpu or not is_in_memory(tensor):
         raise _Unreadable
 

@@ -1,6 +1,6 @@
 """Reads the tokens of one text, piece after piece: by the compiled library, or by the model's own modules.
 
-Knows ids and positions; what is drawn from the logits belongs to `gpt.generation`.
+It knows ids and positions. Drawing from the logits belongs to `gpt.generation`.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""What a whole process takes in memory, tensors and all: measured figures on top of the peak that the formulas give.
+"""What a whole process takes in memory: the peak of its tensors, by the formulas, and measured figures for the rest.
 
-The rest of it is Python, torch and its libraries, and what the C library keeps of freed memory in gaps too small for
+The rest is Python, torch and its libraries, and what the C library keeps of freed memory in gaps too small for
 the next tensor. tests/bench/resident.py measures ten configurations, and says how far this estimate is off.
 """
 
