@@ -35,7 +35,7 @@ def test_a_slow_line_is_told_in_bytes_with_its_rate_and_the_way_out(clock):
     for second in range(10):
         progress.at(2000 + second, 40 * MIB)
         clock[0] += 1
-    said = "Downloading a: 2,009 of 41,943,040 bytes. The connection is slow, 1 byte a second: Stop leaves it, and what has"
+    said = "Downloading a: 2,009 of 41,943,040 bytes. The connection is slow, 1 byte a second: Stop leaves it, and"
     assert progress.said().startswith(said)
     for _ in range(10):  # then nothing more comes
         clock[0] += 1
