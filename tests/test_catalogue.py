@@ -26,7 +26,7 @@ def test_openais_models_have_one_name_by_which_they_are_kept():
     assert catalogue.known("openai-community/gpt2:int8") == catalogue.known("gpt2-124M:int8")
 
 
-@pytest.mark.parametrize("reference", ["gpt-5", "storyteller:int4", "nothing:int8"])
+@pytest.mark.parametrize("reference", ["gpt-5", ":int8", "#3", "storyteller:int4", "nothing:int8"])
 def test_an_unknown_name_is_refused_with_the_known_ones(reference):
     with pytest.raises(ValueError, match=r"There is no model called .*gpt2-1558M"):
         Catalogue(UNTRAINED).known(reference)

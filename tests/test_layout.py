@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
@@ -40,6 +41,7 @@ def running_nodes(node: ast.AST) -> Iterator[ast.AST]:
             yield from running_nodes(child)
 
 
+@cache
 def imports(name: str) -> set[str]:
     """Full names of what a module imports, at its top or inside a function."""
     path = PATHS[name]
