@@ -67,9 +67,9 @@ def after_panel(filled: AfterInputs, first: Values, allow_measuring: bool) -> Af
     gr.HTML(symbols_line(VARIANT_SYMBOLS))
     gr.HTML(
         '<p class="intro"><b>How fast at best.</b> A token takes at least as long as its bytes take to be read, or its '
-        "operations to be done, whichever is longer: a token is bound by memory, a long prompt by arithmetic. A model "
-        "that the processor's caches hold, whose numbers are packed in fewer bytes, or whose products are quicker than "
-        "torch's, by which the arithmetic is measured, can be faster.</p>"
+        "operations to be done, whichever is longer: a token is bound by memory, a long prompt by arithmetic. Both "
+        "are measured as the better of torch's and of this app's own products. A model that the processor's caches "
+        "hold, or whose numbers are packed in fewer bytes, can be faster.</p>"
     )
     with gr.Row():
         whose = "Measure yours, or type it." if allow_measuring else "Type your machine's."
