@@ -24,7 +24,7 @@ def test_every_figure_of_every_view_says_what_it_shows(open_page):
 
 
 def check(page: Page, within: bool) -> None:
-    """Every figure in sight is one picture; its name holds its title and its numbers."""
+    """Every figure in sight is one picture; its name holds its title and its numbers. There are some."""
     n = 0
     for where in views(page, within):
         page.wait_for_timeout(300)  # the names follow a figure with a short delay
@@ -32,4 +32,4 @@ def check(page: Page, within: bool) -> None:
             n += 1
             assert role == "img" and name.startswith(title), where
             assert re.search(r"\d", name.removeprefix(title)) and "%{" not in name, f"{where}: {name}"
-    assert n > 5
+    assert n
