@@ -212,8 +212,9 @@ def _end_of_text(vocabulary: Vocabulary, files: Mapping[str, bytes], stated: obj
             return by_piece[named[0].encode()]
     first = stated[0] if isinstance(stated, list) and stated else stated
     usual = by_piece.get(END_OF_TEXT.encode())
-    is_an_id = isinstance(first, int) and not isinstance(first, bool) and 0 <= first < len(vocabulary.pieces)
-    return first if is_an_id and (usual is None or _is_special(vocabulary, first)) else usual
+    if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first < len(vocabulary.pieces):
+        return usual
+    return first if usual is None or _is_special(vocabulary, first) else usual
 
 
 def _is_special(vocabulary: Vocabulary, token_id: int) -> bool:
