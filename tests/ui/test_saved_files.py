@@ -33,6 +33,7 @@ BUTTONS = {
     "account-csv", "heads-csv", "tokens-csv", "off-csv", "swap-csv",
     "save-tokens", "save-placeholder", "save-turn", "save-chapter-gradients", "inside-maps-csv",
     "train-csv",  # in ui/train/test_tab.py
+    "save-this-run",  # in ui/generate/test_saved.py
 }  # fmt: skip
 WITHOUT_A_FILE_HERE = {"off-csv", "swap-csv", "train-csv", "save-turn"}  # nothing is there until something is asked
 TOKEN, BLOCK = 5, 2  # what is looked at in all of these: neither the first nor in the middle
@@ -117,7 +118,7 @@ JSON_OF_A_MODEL = ["save-run", "save-shapes"]
 def test_every_json_file_is_known(visitor):
     files = {button: visitor.saved(button) for button in BUTTONS - WITHOUT_A_FILE_HERE}
     found = {button for button, file in files.items() if file["type"] == "application/json"}
-    assert found == {*JSON_OF_A_MODEL, "calc-json"}
+    assert found == {*JSON_OF_A_MODEL, "calc-json", "save-this-run"}
 
 
 @pytest.mark.usefixtures("ids")

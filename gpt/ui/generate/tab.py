@@ -23,6 +23,7 @@ from ..common.token_strip import probability_legend, token_strip
 from ..map import tab as model_map
 from .answer import Answer, status
 from .first_prompt import DEFAULT_PROMPT, readable
+from .saved import open_when_clicked, save_and_open
 
 KEY = "generate"
 LABEL = "Generate"
@@ -52,10 +53,12 @@ def build(page: Page) -> tuple[Generating, Answer]:
             run_status = gr.HTML(elem_id="run-status")
             with gr.Accordion("Plain text", open=False):
                 text = gr.Textbox(show_label=False, container=False, lines=4, buttons=["copy"], elem_id="run-text")
+            opening = save_and_open(page)
         with gr.Column(min_width=0, elem_classes=["settings"]):
             controls = Controls(*(prompt, *_settings(page.options.max_tokens), begin))
     code = code_area("run-code")
     answer = Answer(page.run, prompt, strip, text, run_status, stop, code, page.whose)
+    open_when_clicked(opening, page, answer, controls)
     stream = _streaming(page, answer)
 
     def redrawn(run: Run | None) -> Updates:
