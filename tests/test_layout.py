@@ -19,7 +19,7 @@ LAYERS = (
     ("files", "estimates"),
     ("sampling", "generation", "runs", "saved_run", "tracing", "recording"),
     ("model_reference", "model_loads", "catalogue", "library"),
-    ("chapter", "attribution", "training"),
+    ("chapter", "attribution", "comparison", "training"),
     ("ui",),
     ("app",),
 )

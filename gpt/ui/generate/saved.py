@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from ...files.layouts import WeightsError
 from ...library import LoadedModel
@@ -47,8 +48,11 @@ def save_and_open(page: Page) -> gr.Button:
         return gr.Button("Open a run", size="sm", elem_id="open-run", elem_classes=["small"])
 
 
-def open_when_clicked(button: gr.Button, page: Page, answer: Answer, controls: Controls) -> None:
-    """Wire the button that opens a file; what is opened takes the place of the run, and of what stands in controls."""
+def open_when_clicked(button: gr.Button, page: Page, answer: Answer, controls: Controls) -> Dependency:
+    """Wire the button that opens a file; what is opened takes the place of the run, and of what stands in controls.
+
+    Gives the event that may have made another run.
+    """
     text = gr.Textbox(visible=False, elem_id="opened-file")
     saved, writer = gr.State(None), gr.State(None)  # what was read, and the reference of the model that wrote it
     limits = page.options
@@ -97,7 +101,8 @@ def open_when_clicked(button: gr.Button, page: Page, answer: Answer, controls: C
     while_waiting(read_again, Waits(page.ongoing, waiting, stopped_waiting))
     chosen = button.click(read, [text, page.model], [saved, writer, answer.status], js=_CHOOSE, **KEPT_EVENT)
     outputs = [page.model, page.chosen, page.loaded_line, *controls.all(), *answer.all()]
-    chosen.then(read_again, [saved, writer], list(dict.fromkeys(outputs)), **MODEL_EVENT)
+    ended: Dependency = chosen.then(read_again, [saved, writer], list(dict.fromkeys(outputs)), **MODEL_EVENT)
+    return ended
 
 
 def _file(page: Page, run: Run) -> File:
@@ -154,7 +159,8 @@ def _shown(page: Page, answer: Answer, controls: Controls, loaded: LoadedModel, 
         controls.begin_with_end_of_text: saved.begin_with_end_of_text,
     }
     model = {page.model: loaded.reference, page.chosen: loaded.reference, page.loaded_line: loaded_text(loaded)}
-    said = {answer.status: status(f"{length(run)}, opened from a file."), answer.whose: ""}
+    said: Updates = {answer.status: status(f"{length(run)}, opened from a file."), answer.whose: ""}
+    said |= {answer.beside: gr.update(visible=False)}
     return (
         asked | model | {page.run: run} | answer.shown(run) | answer.behind(run) | said | answer.buttons(running=False)
     )
