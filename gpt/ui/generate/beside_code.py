@@ -8,6 +8,7 @@ _COMPARED = """
 second = model
 
 
+@torch.no_grad()
 def log_p(network, n):  # of what could stand at ids[n]
     start = max(0, max(n, {n_prompt}) - network.config.context_length)
     return network(torch.tensor([ids[start:n]]))[0, -1].double().log_softmax(-1)

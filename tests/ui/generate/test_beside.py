@@ -162,7 +162,7 @@ def test_a_run_that_was_stopped_is_not_outrun(arrived, monkeypatch):
 def test_past_the_limit_of_time_nothing_is_shown_in_part(arrived, monkeypatch):
     monkeypatch.setattr("gpt.ui.generate.beside.within", lambda steps, _: islice(steps, 3))
     choose(arrived, "untrained")
-    assert "seconds, and they are over" in arrived.value("beside-note")
+    assert "seconds: this time is over" in arrived.value("beside-note")
     assert not is_shown(arrived)
 
 

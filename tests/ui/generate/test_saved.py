@@ -134,7 +134,7 @@ def test_settings_that_the_page_cannot_have_are_refused(saved, other):
 def test_a_run_that_takes_longer_than_this_server_allows_is_not_shown_in_part(saved, other, monkeypatch):
     before = other.run
     monkeypatch.setattr("gpt.ui.generate.saved.within", lambda runs, _: islice(runs, 2))
-    assert "seconds, and they are over" in open_file(other, saved[1])
+    assert "seconds: this time is over" in open_file(other, saved[1])
     assert other.run is before
 
 
