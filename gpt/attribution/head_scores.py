@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..model import GPTModel
+from ..seeding import LARGEST_WEIGHT_SEED
 from ..tracing import trace
 from .forward_pass import logits_after
 
@@ -48,7 +49,8 @@ class HeadScores:
 def head_scores(model: GPTModel, seed: int = 123) -> HeadScores:
     """Scores of every head over N_SEQUENCES random sequences of tokens that the model knows, each written twice.
 
-    The seed draws the tokens. Raises ValueError for a model whose context holds no two copies.
+    The seed draws the tokens, from 0 to LARGEST_WEIGHT_SEED. Raises ValueError for another one, and for a model whose
+    context holds no two copies.
     """
     sequences = repeated_sequences(model, seed)
     scores, losses = [], []
@@ -92,6 +94,8 @@ def repeated_sequences(model: GPTModel, seed: int) -> list[list[int]]:
             f"This model knows {len(ids)} tokens and reads {model.config.context_length} at a time: the test for "
             f"induction needs 2 tokens, written twice."
         )
+    if not 0 <= seed <= LARGEST_WEIGHT_SEED:
+        raise ValueError(f"seed is {seed}: choose a whole number from 0 to {LARGEST_WEIGHT_SEED:,}.")
     generator = torch.Generator().manual_seed(seed)
     drawn = [ids[torch.randperm(len(ids), generator=generator)[:n]].tolist() for _ in range(N_SEQUENCES)]
     return [sequence * 2 for sequence in drawn]

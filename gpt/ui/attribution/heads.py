@@ -11,6 +11,7 @@ from torch import Tensor
 from ...attribution.head_scores import HeadScores, head_scores
 from ...library import Library
 from ...runs import Run
+from ...seeding import LARGEST_WEIGHT_SEED
 from ...tokenizer import tokenizer_of
 from ...tracing import trace
 from ..common.about import About
@@ -114,7 +115,13 @@ def _lay_out() -> _Components:
                         0, 100, 0, step=5, label="At least, %", info="Of the highest score.", elem_id="heads-least"
                     )
                     made["seed"] = gr.Number(
-                        123, label="Seed", info="Draws the tokens.", precision=0, minimum=0, elem_id="heads-seed"
+                        123,
+                        label="Seed",
+                        info="Draws the tokens.",
+                        precision=0,
+                        minimum=0,
+                        maximum=LARGEST_WEIGHT_SEED,
+                        elem_id="heads-seed",
                     )
             with gr.Column(scale=3, min_width=320):
                 made["said"] = gr.HTML(elem_id="heads-said", elem_classes=["flush"])
