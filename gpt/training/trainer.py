@@ -5,27 +5,23 @@ What it does is read from its log; whatever becomes of it, the server goes on.
 
 import atexit
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock, Timer
 from weakref import WeakSet
 
+from .asked import Asked
 from .life import Life, life_in
 from .output_folder import OutputFolder
 
 _ROOT = Path(__file__).parents[2]
-_LONGEST_NAME = 40
 _OPEN: "WeakSet[Trainer]" = WeakSet()
-
-# A text, or the file that it lies in, and options of the command line.
-Asked = tuple[Path | str, Sequence[str]]
 
 # How a process ends that was asked to: by itself, or by the signal where it cannot hear that yet, on Windows never.
 _STOPPED = (0, 1) if os.name == "nt" else (0, -signal.SIGTERM)
@@ -63,25 +59,17 @@ class Trainer:
         self.name = ""  # of the training: one for each start
         _OPEN.add(self)
 
-    def start(self, text: Path | str, arguments: Sequence[str], owner: Hashable = None) -> None:
-        """Begin another training on a file, or on a text as it is, with options of the command line.
-
-        It is the owner's, see `check_owner`. Raises ValueError while one runs.
-        """
+    def start(self, asked: Asked, owner: Hashable = None) -> None:
+        """Begin another training. It is the owner's, see `check_owner`. Raises ValueError while one runs."""
         with self._lock:
             if self.state().kind == RUNNING:
                 raise ValueError("A training runs on this server already: watch it, or start yours when it has ended.")
             self._forget()
-            self.asked, self._owner = (text, arguments), owner
+            self.asked, self._owner = asked, owner
             self._folder = Path(tempfile.mkdtemp(prefix="training-"))
-            if isinstance(text, str):
-                pasted = self._folder / "pasted.txt"
-                pasted.write_text(text, encoding="utf-8")
-                text = pasted
+            self._arguments = [*asked.arguments(self._folder), "--out", str(self.output)]
             self._count += 1
-            stem = re.sub(r"[^\w-]+", "-", text.stem)[:_LONGEST_NAME] or "text"
-            self.name = stem if self._count == 1 else f"{stem}-{self._count}"
-            self._arguments = [str(text), "--out", str(self.output), *arguments]
+            self.name = asked.name if self._count == 1 else f"{asked.name}-{self._count}"
             self._run()
 
     def pause(self) -> None:
@@ -109,7 +97,7 @@ class Trainer:
         with self._lock:
             if self.asked is None:
                 raise ValueError("There is no training to start again: start one.")
-            self.start(*self.asked, self._owner)
+            self.start(self.asked, self._owner)
 
     def is_owned_by(self, who: Hashable) -> bool:
         """Whether this is who started the training, or it is nobody's."""

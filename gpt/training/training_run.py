@@ -92,6 +92,7 @@ def about(job: Job) -> dict[str, Any]:
         "text": job.text_name,
         "tokens": len(training.windows.numbers),
         "distinct_tokens": len(training.vocabulary.ids),
+        "held_out": job.held_out_name,
         "held_out_tokens": tokens_scored(len(job.held_out), config.context_length),
         "prompt": job.prompt,
         "start": job.start_name,

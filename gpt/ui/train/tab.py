@@ -8,8 +8,9 @@ from typing import Any
 
 import gradio as gr
 
+from ...training.asked import Asked
 from ...training.life import Life, recorded_life
-from ...training.trainer import NOTHING, RUNNING, Asked, Trainer
+from ...training.trainer import NOTHING, RUNNING, Trainer
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot, plot_area
 from ..common.downloads import File, csv_file, save_button

@@ -1,16 +1,17 @@
 """The code behind the Train tab: the recording read, or the visitor's training made again, and its numbers."""
 
+from hashlib import sha256
 from pathlib import Path
 from textwrap import fill
 
 from ...model_reference import file_name
+from ...training.asked import Asked
 from ...training.inner_look import N_CANDIDATES
 from ...training.life import Life
 from ...training.stories import PATH as STORIES
-from ...training.trainer import Asked
 from ..common.code import Code, code
 
-_OUT = "trained"  # the folder, below the project's, in which the pasted code trains
+_OUT = "trained"  # below it, the pasted code has a folder for each training
 _WIDTH = 100
 
 
@@ -57,7 +58,7 @@ scores = look.scores{f'["{score}"]' if life.look(step).scores else ""}  # (L, h)
     )
     return _life(asked) + code(
         f"""
-model = load_model("{_OUT}/steps/{step:06d}")
+model = load_model("{_folder(asked)}/steps/{step:06d}")
 ids = model.tokenizer.encode({life.about["prompt"]!r}, special=True)
 ids = ids[-model.config.context_length :]
 table = next_token_table(model, ids, n={N_CANDIDATES})
@@ -85,27 +86,39 @@ def _life(asked: Asked | None) -> Code:
             "# Made by: python -m gpt.training.record_run FOLDER\nlife = recorded_life()",
             "gpt.training.life.recorded_life",
         )
-    text, options = asked
-    words = fill(" ".join(options), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    words = fill(" ".join(asked.options), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    folder, measured_by = _folder(asked), ""
+    named = _named("text", asked.text)
+    if asked.held_out:
+        measured_by = ' "--held-out", held_out,'
+        named += "\n" + _named("held_out", asked.held_out)
     return code(
-        f"{_text(text)}\n"
+        f"{named}\n"
         f'options = """\n{words}\n""".split()\n'
         "# As `python -m gpt.training` with these words does. When it is done, running this again trains nothing.\n"
-        f'command.main([text, "--out", "{_OUT}", *options])\n'
-        f'life = life_in(Path("{_OUT}"))',
+        f'command.main([text, "--out", "{folder}",{measured_by} *options])\n'
+        f'life = life_in(Path("{folder}"))',
         "gpt.training.command",
         "gpt.training.life.life_in",
         "pathlib.Path",
     )
 
 
-def _text(text: Path | str) -> str:
-    """`text`: the bundled one, or a file that the visitor has to name."""
+def _folder(asked: Asked) -> str:
+    """Named after the text, and another one for other settings: no training goes on with another's checkpoint."""
+    text = asked.text.name if isinstance(asked.text, Path) else asked.text
+    settings = repr((text, asked.held_out, list(asked.options)))
+    return f"{_OUT}/{asked.name}-{sha256(settings.encode()).hexdigest()[:8]}"
+
+
+def _named(name: str, text: Path | str) -> str:
+    """`name` is the path of the bundled text, or of a file that the visitor has to say."""
     if text == STORIES:
-        return f'text = "{STORIES.parent.name}/{STORIES.name}"'
+        return f'{name} = "{STORIES.parent.name}/{STORIES.name}"'
     if isinstance(text, str):
-        said, path = "the pasted text lies as a file, without blanks at its ends", "PATH OF THE PASTED TEXT"
+        what = "pasted text" if name == "text" else "pasted text to measure by"
+        said, path = f"the {what} lies as a file, without blanks at its ends", f"PATH OF THE {what.upper()}"
     else:
         # Nobody else is told where a file of this machine lies.
         said, path = "the text lies on your machine", f"PATH OF {file_name(str(text))}"
-    return f"# Write here where {said}.\ntext = {path!r}"
+    return f"# Write here where {said}.\n{name} = {path!r}"

@@ -12,7 +12,6 @@ import torch
 
 from gpt.config import GPTConfig
 from gpt.library import Library
-from gpt.training.forecast import Forecast
 from gpt.training.life import recorded_life
 from gpt.training.options import model_fields, parser
 from gpt.training.suited_sizes import SMALLEST
@@ -25,8 +24,8 @@ from tests.ui.code_behind.pasted import text_of
 from tests.ui.test_figures import numbers
 from tests.ui.visitor import Visitor
 
-# The further settings as they are when nobody has touched them.
-FURTHER = ["", "", "", "", "", "gelu_tanh", True, True, True, False]
+# What is folded away as it is when nobody has touched it: of the training, of the model.
+OF_TRAINING, OF_MODEL = ["", "", ""], ["", "", "", "", "", "gelu_tanh", True, True, True, False]
 TEXT = "A fox ran over the hill and looked for the red ball. " * 60
 
 
@@ -120,13 +119,8 @@ def test_before_the_start_it_is_said_what_it_takes(trained):
     told, recorded = trained.shown("train-forecast")[-1], recorded_life().about
     assert f"{recorded['tokens']:,} tokens to learn, {recorded['distinct_tokens']:,} different ones" in told
     assert f"{recorded['parameters']:,} parameters" in told
-    assert f"{SMALLEST['steps']:,} steps of 1,024 tokens" in told
-
-
-def test_a_training_of_a_moment_takes_more_than_nothing():
-    found = Forecast(700, 13, 69, steps=200, tokens_in_step=64, parameters=10, step_bytes=10, step_flops=6_000_000)
-    assert "0.001 TFLOP, less than a second at the rate of ours" in settings.expected(found, 1e10, "ours")
-    assert "1.2 TFLOP, 2 minutes at" in settings.expected(replace(found, steps=200_000), 1e10, "ours")
+    assert f"In {SMALLEST['steps']:,} steps of 1,024 tokens" in told
+    assert "<b>Measured</b>: the recorded training of this size came to" in told
 
 
 @pytest.mark.parametrize(
@@ -137,6 +131,15 @@ def test_a_training_of_a_moment_takes_more_than_nothing():
         ({"train_path": "/no/such/text"}, "This server reads no files of its visitors"),
         ({"train_n_heads": 7}, "7"),
         ({"train_norm_eps": "-1e-5"}, "norm_eps is -1e-05"),
+        ({"train_warmup": "1.5"}, "--warmup is 1.5: it is a share of the steps, from 0 to 1"),
+        ({"train_warmup": "nan"}, "--warmup is nan"),
+        ({"train_warmup": "a few"}, "Warm-up is “a few”: write a number, or leave it empty"),
+        ({"train_evaluate_every": "0"}, "evaluate_every is 0: choose a number of steps, 1 or more"),
+        ({"train_evaluate_every": "2.5"}, "Measure every is “2.5”: write a whole number, or leave it empty"),
+        ({"train_patience": "-1"}, "patience is -1: choose a number of held-out points"),
+        ({"train_held_out": "A fox."}, "The held-out text has 3 tokens: with a context of 16"),
+        ({"train_seed": 2**32}, "The seed is 4294967296"),
+        ({"train_emb_dim": 200_000, "train_n_heads": 1}, "GiB are free: choose a smaller model, batch or context"),
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, values, said):
@@ -147,16 +150,24 @@ def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, valu
         "train_n_heads": 4,
         "train_steps": 5,
         "train_rate": 0,
+        "train_seed": 5,
+        "train_held_out": "",
+        "train_warmup": "",
+        "train_evaluate_every": "",
+        "train_patience": "",
         "train_norm_eps": "",
     }
     trained.put(**plain | values)
     trained.fire("train-start")
-    assert said in trained.shown("train-own-note")[-1]
+    (note,) = trained.shown("train-own-note")
+    assert said in note
+    assert note.count("<p") == 1
     assert "Finished" in trained.value("train-stands")
+    trained.put(**plain)
 
 
 def test_a_number_of_0_is_left_to_the_trainer():
-    found = settings.arguments("adamw", 32, 0, 0, 0, 0, 0, 0.004, 0, 0, *FURTHER)
+    found = settings.arguments("adamw", 32, 0, 0, 0, 0, 0, 0.004, 0, 0, *OF_TRAINING, *OF_MODEL)
     given = ["--keep-steps", "12", "--optimizer", "adamw", "--emb-dim", "32", "--rate", "0.004", "--seed", "0"]
     assert found[: len(given)] == given
     asked = parser().parse_args(["a text", "--out", "a folder", *found])
@@ -166,8 +177,8 @@ def test_a_number_of_0_is_left_to_the_trainer():
 
 
 def test_every_setting_of_the_model_can_be_chosen():
-    further = ["99", "0.001", "0", "0.3", "", "relu", True, True, False, True]
-    asked = parser().parse_args(["t", "--out", "f", *settings.arguments("muon", *[0] * 9, *further)])
+    of_model = ["99", "0.001", "0", "0.3", "", "relu", True, True, False, True]
+    asked = parser().parse_args(["t", "--out", "f", *settings.arguments("muon", *[0] * 9, *OF_TRAINING, *of_model)])
     chosen = {name: value for name in model_fields() if (value := getattr(asked, name)) is not None}
     assert chosen == {
         "inner_dim": 99,
@@ -180,13 +191,27 @@ def test_every_setting_of_the_model_can_be_chosen():
         "scale_by_head_dim": False,
         "scale_by_layer": True,
     }
-    on_the_page = {name for name, *_ in (*settings._NUMBERS, *settings._FURTHER, *settings._SWITCHES)} | {"activation"}
+    on_the_page = {name for name, *_ in (*settings._NUMBERS, *settings._OF_MODEL, *settings._SWITCHES)} | {"activation"}
     assert set(model_fields()) <= on_the_page
 
 
-def test_a_further_setting_that_is_no_number_is_one_sentence():
+def test_warm_up_measurements_an_early_end_and_a_text_to_measure_by_can_be_chosen():
+    values = ["muon", *[0] * 9, " 0.2", "50", "3 ", *OF_MODEL]
+    asked = settings.asked(TEXT, "", " Another text. ", *values, local_files=False)
+    with settings.parsed(asked) as found:
+        assert (found.warmup, found.evaluate_every, found.patience) == (0.2, 50, 3)
+        assert found.text.read_text() == TEXT.strip()
+        assert found.held_out.read_text() == "Another text."
+    with settings.parsed(
+        settings.asked(TEXT, "", "", "muon", *[0] * 9, *OF_TRAINING, *OF_MODEL, local_files=False)
+    ) as found:
+        assert found.held_out is None
+        assert (found.warmup, found.evaluate_every, found.patience) == (0.05, None, None)
+
+
+def test_a_setting_that_is_no_number_is_one_sentence():
     with pytest.raises(ValueError, match="Inner width is “wide”: write a whole number, or leave it empty"):
-        settings.arguments("muon", *[0] * 9, "wide", *FURTHER[1:])
+        settings.arguments("muon", *[0] * 9, *OF_TRAINING, "wide", *OF_MODEL[1:])
 
 
 def test_a_file_is_read_where_the_server_is_the_visitors_own(tmp_path):
