@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock, Timer
+from threading import RLock, Thread, Timer
 from weakref import WeakSet
 
 from .asked import Asked
@@ -55,6 +55,7 @@ class Trainer:
         self._process: subprocess.Popen[str] | None = None
         self._timer: Timer | None = None
         self._is_asked_to_stop = False
+        self._is_finishing = False  # until the process that writes the finished model runs
         self._count = 0
         self.name = ""  # of the training: one for each start
         _OPEN.add(self)
@@ -78,6 +79,27 @@ class Trainer:
             if self._process is not None and self._process.poll() is None:
                 self._is_asked_to_stop = True
                 self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """End it for good after its step: the best model so far becomes the finished one.
+
+        Raises ValueError when there is no training to stop.
+        """
+        with self._lock:
+            if self._process is None or self.state().kind not in (RUNNING, PAUSED, ENDED):
+                raise ValueError("There is no training to stop: start one.")
+            self.pause()
+            self._is_finishing = True
+            Thread(target=self._finish, args=[self._process], daemon=True).start()
+
+    def _finish(self, process: "subprocess.Popen[str]") -> None:
+        """Once the process has ended, run the same command with no step left to take."""
+        process.wait()
+        with self._lock:
+            if self._process is process and self._is_finishing:
+                life = self.life()
+                self._arguments += ["--steps", str(max(1, life.steps_done if life else 0))]
+                self._run()
 
     def go_on(self, most_steps: int | None = None) -> None:
         """Run the same command again: it goes on from its checkpoint, and is paused again after that many steps.
@@ -108,19 +130,22 @@ class Trainer:
         if not self.is_owned_by(who):
             raise ValueError("Another visitor has started this training: watch it, and start yours when it has ended.")
 
-    def copy_of(self, step: int) -> tuple[str, Path]:
-        """A name for the model of a kept step, and a folder with it that outlives the training.
+    def copy_of(self, step: int | None) -> tuple[str, Path]:
+        """A name for the model of a kept step, or for the best one (None), and a folder that outlives the training.
 
-        Raises ValueError for a step that is not kept.
+        Raises ValueError for a model that is not there.
         """
         with self._lock:
-            if self._folder is None or not (OutputFolder(self.output).kept_step(step) / "model.safetensors").exists():
+            if step is None and self.state().kind != FINISHED:
+                raise ValueError("The best model is written when the training has finished: let it go on, or stop it.")
+            name = f"{self.name}@{'best' if step is None else step}"
+            model = self.output if step is None else OutputFolder(self.output).kept_step(step)
+            if not (model / "model.safetensors").exists():
                 raise ValueError(f"Step {step} of this training is not there: choose another one.")
             if self._copies is None:
                 self._copies = Path(tempfile.mkdtemp(prefix="trained-"))
-            name = f"{self.name}@{step}"
             if not (self._copies / name).exists():
-                shutil.copytree(OutputFolder(self.output).kept_step(step), self._copies / name)
+                shutil.copytree(model, self._copies / name, ignore=shutil.ignore_patterns("steps", ".checkpoints"))
             return name, self._copies / name
 
     @property
@@ -140,7 +165,7 @@ class Trainer:
             if self._process is None:
                 return State(NOTHING)
             status = self._process.poll()
-            if status is None:
+            if status is None or self._is_finishing:
                 return State(RUNNING)
             if status == 0 and (self.output / "model.safetensors").exists():
                 return State(FINISHED)
@@ -157,7 +182,7 @@ class Trainer:
                 self._copies = None
 
     def _run(self, most_steps: int | None = None) -> None:
-        self._is_asked_to_stop = most_steps is not None
+        self._is_asked_to_stop, self._is_finishing = most_steps is not None, False
         at_most = [] if most_steps is None else ["--at-most", str(most_steps)]
         assert self._folder is not None
         with (self._folder / "said.txt").open("w", encoding="utf-8") as said:

@@ -88,6 +88,44 @@ def test_it_takes_one_step_and_starts_again_from_the_same_weights(trainer):
     assert first_losses(trainer) == losses
 
 
+def test_one_that_is_stopped_is_finished_with_its_best_model(trainer):
+    with pytest.raises(ValueError, match="There is no training to stop"):
+        trainer.stop()
+    trainer.start(Asked(TEXT, LONG))
+    wait(lambda: steps(trainer) > 2)
+    with pytest.raises(ValueError, match="The best model is written when the training has finished"):
+        trainer.copy_of(None)
+    trainer.stop()
+    assert trainer.state().kind == RUNNING
+    wait(lambda: trainer.state().kind != RUNNING)
+    assert trainer.state().kind == FINISHED
+    life = trainer.life()
+    assert life.steps_planned == life.steps_done < 100_000
+    with pytest.raises(ValueError, match="There is no training to go on with"):
+        trainer.go_on()
+    name, folder = trainer.copy_of(None)
+    assert name == "pasted@best"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "records.jsonl",
+    ]
+    trainer.start_again()
+    wait(lambda: steps(trainer) > 2)
+    assert trainer.life().steps_planned == 100_000
+
+
+def test_one_that_is_paused_can_be_stopped(trainer):
+    trainer.start(Asked(TEXT, LONG))
+    wait(lambda: steps(trainer) > 2)
+    trainer.pause()
+    wait(lambda: trainer.state().kind == PAUSED)
+    trainer.stop()
+    wait(lambda: trainer.state().kind != RUNNING)
+    assert trainer.state().kind == FINISHED
+
+
 def test_one_that_was_to_take_a_step_and_was_killed_is_not_called_paused(trainer):
     trainer.start(Asked(TEXT, LONG))
     wait(lambda: steps(trainer) > 2)

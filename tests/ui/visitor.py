@@ -14,14 +14,15 @@ from gradio.helpers import special_args
 
 from gpt.library import Library
 from gpt.runs import Run
+from gpt.ui.host.options import LAPTOP, Options
 from gpt.ui.page import build_page
 
 
 class Visitor:
     """Somebody who opened the page with an address; `news` holds all that the last event changed, in order."""
 
-    def __init__(self, library: Library, **query: str) -> None:
-        self.blocks = build_page(library)
+    def __init__(self, library: Library, options: Options = LAPTOP, **query: str) -> None:
+        self.blocks = build_page(library, options)
         self.request = SimpleNamespace(session_hash="a visitor", query_params=query)
         self.values = {key: getattr(block, "value", None) for key, block in self.blocks.blocks.items()}
         self.news: list[tuple[Block, Any]] = []

@@ -32,6 +32,7 @@ class OwnTraining:
     pause: gr.Button
     step: gr.Button
     go_on: gr.Button
+    stop: gr.Button
     again: gr.Button
     stands: gr.HTML
     changed: Sequence[Listener]
@@ -39,7 +40,7 @@ class OwnTraining:
 
     def outputs(self) -> list[Any]:
         """All that `updates` may change."""
-        return [self.start, self.pause, self.step, self.go_on, self.again, self.stands]
+        return [self.start, self.pause, self.step, self.go_on, self.stop, self.again, self.stands]
 
     def updates(self, state: State, life: Life | None) -> Updates:
         """How it stands, and what the visitor who asks may do."""
@@ -49,6 +50,7 @@ class OwnTraining:
             self.pause: gr.update(interactive=mine and state.kind == RUNNING),
             self.step: gr.update(interactive=mine and state.can_go_on),
             self.go_on: gr.update(interactive=mine and state.can_go_on),
+            self.stop: gr.update(interactive=mine and (state.kind == RUNNING or state.can_go_on)),
             self.again: gr.update(interactive=mine and state.kind not in (NOTHING, RUNNING)),
             self.stands: problem(state.said) if state.kind == ENDED else status(_stands(state, life)),
         }
@@ -57,7 +59,7 @@ class OwnTraining:
 def own_training(page: Page, trainer: Trainer) -> OwnTraining:
     """Lay it out and wire it; what a button does is drawn by those who listen to `changed`."""
     local = page.library.local_files
-    with gr.Accordion("Train a model of your own", open=False, elem_id="train-own"):
+    with gr.Accordion("Train a model of your own", open=False, elem_id="train-own") as panel:
         asked = settings.settings(local)
         takes = gr.HTML(elem_id="train-forecast", elem_classes=["flush"])
         note = note_area("train-own-note")
@@ -67,6 +69,7 @@ def own_training(page: Page, trainer: Trainer) -> OwnTraining:
             pause = gr.Button("Pause", elem_id="train-pause", interactive=False, **shape)
             step = gr.Button("One step", elem_id="train-one-step", interactive=False, **shape)
             go_on = gr.Button("Go on", elem_id="train-go-on", interactive=False, **shape)
+            stop = gr.Button("Stop", elem_id="train-stop", interactive=False, **shape)
             again = gr.Button(
                 "Start again from the same weights",
                 elem_id="train-again",
@@ -76,7 +79,7 @@ def own_training(page: Page, trainer: Trainer) -> OwnTraining:
         if page.options.public:
             gr.HTML('<p class="hint">One training at a time on this server, a minute at a stretch.</p>')
     stands = gr.HTML(elem_id="train-stands", elem_classes=["flush"])
-    _wire_forecast(asked, trainer, local, takes, note)
+    _wire_forecast(asked, trainer, local, takes, note, panel.expand)
     of_strangers = page.options.public
 
     def start_it(*values: Any) -> Updates:
@@ -104,13 +107,16 @@ def own_training(page: Page, trainer: Trainer) -> OwnTraining:
         steering(pause, trainer.pause, "It ends after this step, and keeps all of it …"),
         steering(step, lambda: trainer.go_on(most_steps=1), STARTS),
         steering(go_on, trainer.go_on, STARTS),
+        steering(stop, trainer.stop, "It ends after this step, and writes the best model so far …"),
         steering(again, trainer.start_again, STARTS),
     ]
     filled = [asked.preset, *(each for each in asked.all() if each not in asked.texts())]
-    return OwnTraining(trainer, start, pause, step, go_on, again, stands, changed, filled)
+    return OwnTraining(trainer, start, pause, step, go_on, stop, again, stands, changed, filled)
 
 
-def _wire_forecast(asked: Settings, trainer: Trainer, local: bool, takes: gr.HTML, note: gr.HTML) -> None:
+def _wire_forecast(
+    asked: Settings, trainer: Trainer, local: bool, takes: gr.HTML, note: gr.HTML, opened: Listener
+) -> None:
     def tell(*values: Any) -> Updates:
         return with_note(note, lambda: {takes: _told(settings.asked(*values, local_files=local), trainer)})
 
@@ -118,7 +124,7 @@ def _wire_forecast(asked: Settings, trainer: Trainer, local: bool, takes: gr.HTM
     filled = asked.preset.input(asked.filled, [asked.preset], list(asked.numbers.values()), **KEPT_EVENT)
     typed = [each for each in asked.all() if isinstance(each, gr.Textbox | gr.Number)]
     chosen = [each for each in asked.all() if each not in typed]
-    drawing.draw_on(filled.then, *(each.blur for each in typed), *(each.input for each in chosen))
+    drawing.draw_on(opened, filled.then, *(each.blur for each in typed), *(each.input for each in chosen))
 
 
 def _told(asked: Asked, trainer: Trainer) -> str:

@@ -10,7 +10,7 @@ import gradio as gr
 
 from ...training.asked import Asked
 from ...training.life import Life, recorded_life
-from ...training.trainer import NOTHING, RUNNING, Trainer
+from ...training.trainer import FINISHED, NOTHING, RUNNING, State, Trainer
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot, plot_area
 from ..common.downloads import File, csv_file, save_button
@@ -120,8 +120,8 @@ def build(page: Page) -> None:
     _wire_step(inside, of_step)
     if own is not None:
         with inside.opening:
-            open_step(page, own.trainer, inside.step, source, OWN)
-        _follow(page, own, source, of_curves, everything)
+            best = open_step(page, own.trainer, inside.step, source, OWN)
+        _follow(page, own, source, best, of_curves, everything)
 
     def file(chosen: str | None) -> File | None:
         try:
@@ -134,15 +134,21 @@ def build(page: Page) -> None:
         save_button("Save the measurements as CSV", "train-csv", file, [source])
 
 
-def _follow(page: Page, own: OwnTraining, source: gr.Radio, curves: Drawing, everything: Drawing) -> None:
+def _follow(
+    page: Page, own: OwnTraining, source: gr.Radio, best: gr.Button, curves: Drawing, everything: Drawing
+) -> None:
     """Draw the training that was started here while it runs, also for those who did not start it."""
     clock = gr.Timer(_POLL_SECONDS, active=False)
     drawn = gr.State(None)  # Seen: what the page has drawn of it
 
+    def stands(state: State, life: Life | None, chosen: str | None) -> Updates:
+        told = own.updates(state, life) | {clock: gr.Timer(active=state.kind == RUNNING)}
+        return told | {best: gr.update(interactive=chosen == OWN and state.kind == FINISHED)}
+
     def look(before: Seen | None, chosen: str | None, axis: str | None, step: str | None, *values: Any) -> Updates:
         state = own.trainer.state()  # before its log is read: what it wrote last would else never be drawn
         life = own.trainer.life()
-        told = own.updates(state, life) | {clock: gr.Timer(active=state.kind == RUNNING)}
+        told = stands(state, life, chosen)
         if life is None or chosen != OWN:
             return told
         now = Seen(len(life.records), len(life.points), life.nearest_kept(life.steps_done))
@@ -154,19 +160,18 @@ def _follow(page: Page, own: OwnTraining, source: gr.Radio, curves: Drawing, eve
             return told | everything.fn(chosen, axis, step, *values)
         return told | (curves.fn(chosen, axis) if now != before else {})
 
-    def begin() -> Updates:
-        state = own.trainer.state()
-        return own.updates(state, own.trainer.life()) | {clock: gr.Timer(active=state.kind == RUNNING)}
+    def begin(chosen: str | None) -> Updates:
+        return stands(own.trainer.state(), own.trainer.life(), chosen)
 
     def show_own() -> Updates:
         if own.trainer.state().kind == NOTHING:  # the start was refused
             return {clock: gr.Timer(active=False)}
         return {source: OWN, drawn: None, clock: gr.Timer(active=True)}
 
-    outputs = [clock, drawn, *own.outputs(), *everything.outputs]
+    outputs = [clock, best, drawn, *own.outputs(), *everything.outputs]
     clock.tick(look, [drawn, *everything.inputs], outputs, trigger_mode="once", **KEPT_EVENT)
-    page.when_opened(KEY, Drawing(begin, [], [clock, *own.outputs()], reads_text=False))
-    source.input(begin, None, [clock, *own.outputs()], **KEPT_EVENT)
+    page.when_opened(KEY, Drawing(begin, [source], [clock, best, *own.outputs()], reads_text=False))
+    source.input(begin, [source], [clock, best, *own.outputs()], **KEPT_EVENT)
     for listen in own.changed:
         listen(show_own, None, [source, drawn, clock], **KEPT_EVENT)
 

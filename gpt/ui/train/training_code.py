@@ -51,14 +51,16 @@ scores = look.scores{f'["{score}"]' if life.look(step).scores else ""}  # (L, h)
 {_PRINTED}
 """
         )
+    # The step at which it was left is no step that a training on its own would keep.
+    only = step if step == life.passing_step else None
     measured = (
         f"scores = head_scores(model).{score}  # (L, h)"
         if life.look(step).scores
         else "scores = None  # the context is too short for them"
     )
-    return _life(asked) + code(
+    return _life(asked, only) + code(
         f"""
-model = load_model("{_folder(asked)}/steps/{step:06d}")
+model = load_model("{_folder(asked, only)}/steps/{step:06d}")
 ids = model.tokenizer.encode({life.about["prompt"]!r}, special=True)
 ids = ids[-model.config.context_length :]
 table = next_token_table(model, ids, n={N_CANDIDATES})
@@ -79,35 +81,36 @@ attention = traced.blocks[{block}].attention[{number}]  # (t, t)
 _PRINTED = "print(candidates, deviation, attention[-1], scores)"
 
 
-def _life(asked: Asked | None) -> Code:
-    """`life`: the recorded one, or that of the same training made here."""
+def _life(asked: Asked | None, only: int | None = None) -> Code:
+    """`life`: the recorded one, or that of the same training made here, of its first steps only where it says so."""
     if asked is None:
         return code(
             "# Made by: python -m gpt.training.record_run FOLDER\nlife = recorded_life()",
             "gpt.training.life.recorded_life",
         )
     words = fill(" ".join(asked.options), _WIDTH, break_long_words=False, break_on_hyphens=False)
-    folder, measured_by = _folder(asked), ""
-    named = _named("text", asked.text)
+    folder = _folder(asked, only)
+    named, given = _named("text", asked.text), f'text, "--out", "{folder}"'
     if asked.held_out:
-        measured_by = ' "--held-out", held_out,'
-        named += "\n" + _named("held_out", asked.held_out)
+        named, given = f"{named}\n{_named('measured_by', asked.held_out)}", f'{given}, "--held-out", measured_by'
+    train = f"command.main([{given}, *options])"
+    if only is not None:
+        train = f'if not Path("{folder}").exists():\n    command.main([{given}, "--at-most", "{only}", *options])'
     return code(
         f"{named}\n"
         f'options = """\n{words}\n""".split()\n'
         "# As `python -m gpt.training` with these words does. When it is done, running this again trains nothing.\n"
-        f'command.main([text, "--out", "{folder}",{measured_by} *options])\n'
-        f'life = life_in(Path("{folder}"))',
+        f'{train}\nlife = life_in(Path("{folder}"))',
         "gpt.training.command",
         "gpt.training.life.life_in",
         "pathlib.Path",
     )
 
 
-def _folder(asked: Asked) -> str:
+def _folder(asked: Asked, only: int | None) -> str:
     """Named after the text, and another one for other settings: no training goes on with another's checkpoint."""
     text = asked.text.name if isinstance(asked.text, Path) else asked.text
-    settings = repr((text, asked.held_out, list(asked.options)))
+    settings = repr((text, asked.held_out, list(asked.options), only))
     return f"{_OUT}/{asked.name}-{sha256(settings.encode()).hexdigest()[:8]}"
 
 

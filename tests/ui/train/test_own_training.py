@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from gpt.config import GPTConfig
+from gpt.engine.fair_share import ASKING, Client
 from gpt.library import Library
 from gpt.training.life import recorded_life
 from gpt.training.options import model_fields, parser
@@ -45,12 +46,17 @@ def trained(library: Library) -> Iterator[Visitor]:
     visitor.put(train_text=TEXT, train_path="", train_emb_dim=32, train_n_layers=1, train_n_heads=2)
     visitor.put(train_context_length=16, train_batch_size=4, train_steps=6)
     visitor.fire("train-start")
+    await_words(visitor, "Finished")
+    yield visitor
+
+
+def await_words(visitor: Visitor, words: str) -> None:
+    """Watch until the page says this of the training."""
     end = time.monotonic() + 300
-    while "Finished" not in "".join(visitor.shown("train-stands")):
-        assert time.monotonic() < end
+    while words not in "".join(visitor.shown("train-stands")):
+        assert time.monotonic() < end, visitor.value("train-stands")
         time.sleep(0.5)
         tick(visitor)
-    yield visitor
 
 
 def tick(visitor: Visitor) -> None:
@@ -115,6 +121,8 @@ def test_the_recorded_one_is_still_there(trained):
 
 def test_before_the_start_it_is_said_what_it_takes(trained):
     trained.put(train_text="", train_preset="Seconds")
+    trained.fire("train-own", "expand")
+    assert "703 tokens to learn" not in trained.shown("train-forecast")[-1]
     trained.fire("train-preset", "input")
     told, recorded = trained.shown("train-forecast")[-1], recorded_life().about
     assert f"{recorded['tokens']:,} tokens to learn, {recorded['distinct_tokens']:,} different ones" in told
@@ -137,7 +145,7 @@ def test_before_the_start_it_is_said_what_it_takes(trained):
         ({"train_evaluate_every": "0"}, "evaluate_every is 0: choose a number of steps, 1 or more"),
         ({"train_evaluate_every": "2.5"}, "Measure every is “2.5”: write a whole number, or leave it empty"),
         ({"train_patience": "-1"}, "patience is -1: choose a number of held-out points"),
-        ({"train_held_out": "A fox."}, "The held-out text has 3 tokens: with a context of 16"),
+        ({"train_held_out": "A fox."}, "The held-out text has 3 tokens: with a context of 64"),
         ({"train_seed": 2**32}, "The seed is 4294967296"),
         ({"train_emb_dim": 200_000, "train_n_heads": 1}, "GiB are free: choose a smaller model, batch or context"),
     ],
@@ -223,6 +231,35 @@ def test_a_file_is_read_where_the_server_is_the_visitors_own(tmp_path):
         settings.asked_text("", str(tmp_path / "long.txt"), local_files=True)
 
 
+def test_nobody_steers_the_training_of_another_visitor_of_a_public_host(library):
+    page = Visitor(library, replace(LAPTOP, public=True, allow_training=True), tab="train")
+    page.put(train_text=TEXT, train_emb_dim=32, train_n_layers=1, train_n_heads=2, train_context_length=16)
+    page.put(train_batch_size=4, train_steps=100_000)
+
+    def press(button: str, address: str) -> str:
+        """What the visitor at an address is told."""
+        ours = ASKING.set(Client(address))
+        try:
+            page.fire(button)
+            return page.shown("train-own-note")[-1]
+        finally:
+            ASKING.reset(ours)
+
+    assert press("train-start", "192.0.2.1") == ""
+    await_words(page, "Training: step")
+    assert "A training runs on this server already" in press("train-start", "192.0.2.2")
+    for button in ("train-pause", "train-one-step", "train-go-on", "train-again"):
+        assert "Another visitor has started this training" in press(button, "192.0.2.2")
+    tick(page)
+    assert "Training: step" in page.value("train-stands")
+    assert press("train-pause", "192.0.2.1") == ""
+    await_words(page, "Paused after step")
+    for button in ("train-one-step", "train-go-on", "train-again"):
+        assert "Another visitor has started this training" in press(button, "192.0.2.2")
+    tick(page)
+    assert "Paused after step" in page.value("train-stands")
+
+
 def test_a_public_host_shows_the_recorded_one_alone(uneven_library):
     blocks = build_page(uneven_library, replace(LAPTOP, public=True, allow_training=False))
     ids = {block.elem_id: block for block in blocks.blocks.values() if block.elem_id}
@@ -248,6 +285,19 @@ def test_a_saved_step_becomes_a_model_of_the_picker(trained, library):
     trained.put(model_name="pasted@0")
     trained.fire("load-model")
     assert "<b>pasted@0</b>" in trained.shown("loaded")[-1]
+
+
+def test_the_best_model_stands_beside_the_steps(trained, library):
+    trained.put(train_source=OWN)
+    tick(trained)
+    offered = [value for block, value in trained.news if block.elem_id == "train-open-best"]
+    assert offered[-1]["interactive"] is True
+    trained.fire("train-open-best")
+    assert "pasted@best is your model now" in trained.shown("train-opened")[-1]
+    trained.put(train_step="6")
+    trained.fire("train-open")  # of so short a training the last step is the best
+    best, last = (library.get(name).model.state_dict() for name in ("pasted@best:float32", "pasted@6:float32"))
+    assert all(torch.equal(best[name], last[name]) for name in best)
 
 
 def test_the_recording_has_no_weights_to_open(trained):
