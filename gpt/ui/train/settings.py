@@ -28,10 +28,10 @@ _SUITED = "What suits the text"
 _NUMBERS = (
     ("emb_dim", "Width", "Features of a token."),
     ("n_layers", "Blocks", "One after the other."),
-    ("n_heads", "Heads", "In a block; they share its width."),
+    ("n_heads", "Heads", "They share the width."),
     ("context_length", "Context", "Tokens read at once."),
     ("batch_size", "Batch", "Windows in a step."),
-    ("steps", "Steps", "How often weights change."),
+    ("steps", "Steps", "Changes of the weights."),
     ("rate", "Learning rate", "The highest one."),
     ("drop_rate", "Dropout", "Share left out in a step."),
     ("seed", "Seed", "Weights, order, samples."),
@@ -40,11 +40,11 @@ _NUMBERS = (
 _OF_TRAINING = (
     ("warmup", "Warm-up", f"Share of the steps; empty: {parser().get_default('warmup'):g}."),
     ("evaluate_every", "Measure every", f"Steps; empty: {N_POINTS} times in all."),
-    ("patience", "End early", "After so many measurements without a better one; empty: never."),
+    ("patience", "Patience", "Worse measurements; empty: no end."),
 )
 _OF_MODEL = (
-    ("inner_dim", "Inner width", "Of the feed-forward; empty: 4 × width."),
-    ("norm_eps", "ε of the norms", "Added to each variance; empty: 1e-5."),
+    ("inner_dim", "Inner width", "Empty: 4 × width."),
+    ("norm_eps", "ε of the norms", "Empty: 1e-5."),
     ("drop_rate_emb", "Dropout, embeddings", "Empty: as Dropout above."),
     ("drop_rate_attn", "Dropout, attention", "Empty: as Dropout above."),
     ("drop_rate_shortcut", "Dropout, shortcuts", "Empty: as Dropout above."),
@@ -125,7 +125,7 @@ def settings(local_files: bool) -> Settings:
             value = 123 if name == "seed" else PRESETS[first].get(name, 0)
             whole: dict[str, Any] = {} if name in ("rate", "drop_rate") else {"precision": 0}
             elem_id = f"train-{_flagged(name)}"
-            numbers[name] = gr.Number(value, label=label, info=info, minimum=0, min_width=130, elem_id=elem_id, **whole)
+            numbers[name] = gr.Number(value, label=label, info=info, minimum=0, min_width=160, elem_id=elem_id, **whole)
     optimizer = gr.Radio(
         list(OPTIMIZERS),
         value=OPTIMIZERS[0],
@@ -139,7 +139,7 @@ def settings(local_files: bool) -> Settings:
         with gr.Row(elem_classes=["train-numbers"]):
             held_out = gr.Textbox(
                 label="A text to measure by",
-                info="Paste one that is not learned. Empty: the end of your text is kept back.",
+                info="Never learned. Empty: the end of your text.",
                 lines=2,
                 max_lines=6,
                 min_width=340,
@@ -152,7 +152,7 @@ def settings(local_files: bool) -> Settings:
                 list(ACTIVATIONS),
                 value=GPTConfig(**UNASKED).activation,
                 label="Activation",
-                info="Between the feed-forward's layers.",
+                info="Of the feed-forward.",
                 min_width=170,
                 elem_id="train-activation",
             )

@@ -19,11 +19,11 @@ from gpt.training.suited_sizes import SMALLEST
 from gpt.ui.common.number_format import percent
 from gpt.ui.host.options import LAPTOP
 from gpt.ui.page import build_page
-from gpt.ui.train import settings
+from gpt.ui.train import settings, tab
 from gpt.ui.train.tab import OWN, RECORDED
 from tests.ui.code_behind.pasted import text_of
 from tests.ui.test_figures import numbers
-from tests.ui.visitor import Visitor
+from tests.ui.visitor import Visitor, _changed
 
 # What is folded away as it is when nobody has touched it: of the training, of the model.
 OF_TRAINING, OF_MODEL = ["", "", ""], ["", "", "", "", "", "gelu_tanh", True, True, True, False]
@@ -229,6 +229,31 @@ def test_a_file_is_read_where_the_server_is_the_visitors_own(tmp_path):
         long.truncate(30_000_000)
     with pytest.raises(ValueError, match=r"has 28\.61 MiB, and the page takes up to"):
         settings.asked_text("", str(tmp_path / "long.txt"), local_files=True)
+
+
+def clock_of(visitor: Visitor) -> bool:
+    """Whether the last event left the page looking again and again."""
+    return [_changed(value)["active"] for block, value in visitor.news if isinstance(block, gr.Timer)][-1]
+
+
+def test_who_watches_sees_it_when_somebody_goes_on_with_it(trained):
+    for source, looks in ((OWN, True), (RECORDED, False)):
+        trained.put(train_source=source)
+        tick(trained)
+        assert "Finished" in trained.value("train-stands")
+        assert clock_of(trained) is looks
+    trained.put(train_source=OWN)
+
+
+def test_who_watches_nothing_for_long_is_taken_to_have_left(trained, monkeypatch):
+    monkeypatch.setattr(tab, "_MOST_QUIET", 3)
+    trained.fire("train-source", "input")
+    seen = []
+    for _ in range(5):
+        tick(trained)
+        seen.append(clock_of(trained))
+    assert seen[-1] is False
+    trained.fire("train-source", "input")
 
 
 def test_nobody_steers_the_training_of_another_visitor_of_a_public_host(library):
