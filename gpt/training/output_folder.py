@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 
+from ..files.vocabularies import FILE_NAMES
+
 _PASSING = ".passing"
 
 
@@ -66,11 +68,11 @@ class OutputFolder:
                 f"--out {self.path} holds a model without a checkpoint to go on from: choose another folder, or "
                 f"delete this one."
             )
-        others = [name for name in ("README.md", "config.json") if (self.path / name).exists()]
+        others = [name for name in ("README.md", "config.json", *FILE_NAMES) if (self.path / name).exists()]
         if others and not self.checkpoint.exists():
             raise ValueError(
                 f"--out {self.path} holds a {others[0]} that no training has written, and the model's would replace "
-                f"it: choose another folder."
+                f"it or disagree with it: choose another folder."
             )
         nearest = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
         try:

@@ -3,7 +3,7 @@
 from ...training.forecast import Forecast, flops_per_second
 from ...training.life import Life, recorded_life
 from ...training.progress import time_left
-from ..common.number_format import size
+from ..common.number_format import counted, size
 from .words import tokens
 
 
@@ -11,13 +11,13 @@ def takes(found: Forecast, rate: float, whose: str) -> str:
     """Plain sentences: what there is to learn, the model, memory, and time at a rate (FLOP/s) reached by `whose`."""
     flop = found.steps * found.step_flops
     seconds, teraflop = flop / rate, flop / 1e12
-    counted = f"{teraflop:,.1f}" if teraflop >= 1 else f"{teraflop:.1g}"  # a small one is not 0.0
+    work = f"{teraflop:,.1f}" if teraflop >= 1 else f"{teraflop:.1g}"  # a small one is not 0.0
     time = time_left(seconds) if seconds >= 1 else "less than a second"
-    steps = f"{found.steps:,} step{'' if found.steps == 1 else 's'} of {found.tokens_in_step:,} tokens"
+    steps = f"{counted(found.steps, 'step')} of {counted(found.tokens_in_step, 'token')}"
     return (
         f"{found.tokens:,} tokens to learn, {found.distinct_tokens:,} different ones, and {found.held_out_tokens:,} "
         f"others to measure by. {found.parameters:,} parameters, about {size(found.step_bytes)} of memory for a step. "
-        f"In {steps} it reads the text {found.passes:.1f} times: {counted} TFLOP, {time} at the rate of {whose}."
+        f"In {steps} it reads the text {found.passes:.1f} times: {work} TFLOP, {time} at the rate of {whose}."
     )
 
 

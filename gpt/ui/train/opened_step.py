@@ -16,8 +16,6 @@ _NO_WEIGHTS = status("The recording holds no weights: the steps of a model that 
 
 def open_step(page: Page, trainer: Trainer, step: gr.Radio, source: gr.Radio, own: str) -> gr.Button:
     """A button that opens the chosen step, while `source` holds `own`; gives another one that opens the best model."""
-    assert page.loaded_line is not None
-    assert page.models is not None
     shape: dict[str, Any] = {"size": "sm", "elem_classes": ["small"], "interactive": False}
     button = gr.Button("Open this step in all tabs", elem_id="train-open", **shape)
     best = gr.Button("Open the best model in all tabs", elem_id="train-open-best", **shape)
