@@ -3,8 +3,11 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 
 from ..files.vocabularies import FILE_NAMES
+
+_PASSING = ".passing"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,22 @@ class OutputFolder:
     def kept_steps(self) -> list[int]:
         """After how many steps the models were kept that are whole."""
         return sorted(int(each.parent.name) for each in (self.path / "steps").glob("*/model.safetensors"))
+
+    def passing_step(self) -> int | None:
+        """The kept step that is there because the training was left at it, None without one."""
+        return next((int(mark.parent.name) for mark in self._passing_marks()), None)
+
+    def mark_as_passing(self, step: int) -> None:
+        """Say of a kept step that it goes when the training goes on."""
+        (self.kept_step(step) / _PASSING).touch()
+
+    def drop_passing(self) -> None:
+        """Delete the step that the training was left at."""
+        for mark in self._passing_marks():
+            rmtree(mark.parent)
+
+    def _passing_marks(self) -> list[Path]:
+        return list((self.path / "steps").glob(f"*/{_PASSING}"))
 
     def check_usable(self) -> None:
         """Raise ValueError when a training cannot write here; nothing is left behind."""

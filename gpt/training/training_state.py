@@ -64,8 +64,7 @@ class Training:
 
         token_ids (t,) are of GPT-2's tokenizer, or of the one that start brings.
         """
-        if not 0 <= seed <= LARGEST_SEED:
-            raise ValueError(f"The seed is {seed}: choose a whole number from 0 to {LARGEST_SEED:,}.")
+        check_seed(seed)
         self.config, self.seed, self.optimizer_name, self.processes = config, seed, optimizer, processes
         self.device = torch.device(device)
         self.tokenizer = Tokenizer() if start is None else start.tokenizer
@@ -236,6 +235,12 @@ class _Loss(nn.Module):
     def forward(self, windows: Tensor, generator: torch.Generator) -> Tensor:  # (n, context + 1) -> ()
         hidden = self.model.hidden(windows[:, :-1]).flatten(0, 1)
         return self.vocabulary.loss(hidden, windows[:, 1:].flatten(), self.model.out_head.weight, generator)
+
+
+def check_seed(seed: int) -> None:
+    """Raise ValueError for a number that cannot be a seed."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"The seed is {seed}: choose a whole number from 0 to {LARGEST_SEED:,}.")
 
 
 def multiplies_in_bfloat16(config: GPTConfig, device: torch.device) -> bool:
