@@ -1,7 +1,7 @@
 """Why this token: the account of a logit below the candidates of a step, and what stands behind each of its parts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..common.drawing import Drawing, Updates, chosen_into, with_note
 from ..common.page_context import Page
 from ..common.page_html import status
 from ..common.place import named_place, one_of, place_in, text_of_place
+from ..common.saved_pictures import pictured
 from ..common.selected_position import valid_position
 from ..common.traced_run import Traced, traced_prediction
 from ..inside.figures import attention_map
@@ -193,7 +194,7 @@ def _drawn(made: _Components, asked: _Asked, part: int | None, number: int | Non
         made.rival: gr.update(choices=asked.choices, value=rival),
         made.said: status(words.said(found, asked.visible, _whose(asked.traced))),
         made.figure: plot(waterfall(words.rises(found)), asked.about),
-        made.parts: words.parts_html(found, index),
+        made.parts: pictured(replace(asked.about, what="Account of a logit: parts"), words.parts_html(found, index)),
         made.code: code_value(_code(asked)),
     } | _detail(made, asked, found.parts[index], number)
 
@@ -253,10 +254,11 @@ def _feed_forward_detail(made: _Components, asked: _Asked, block: int, number: i
         f"The feed-forward of block {block} has {len(found.values):,} neurons. Each adds a direction of its own to the "
         "stream, as strongly as it fires."
     )
+    about_neurons = replace(asked.about, what="Account of a logit: neurons").at(block=block)
     return {
         made.detail: status(said),
         made.neuron_area: gr.update(visible=True),
-        made.neurons: words.neurons_html(found, number),
+        made.neurons: pictured(about_neurons, words.neurons_html(found, number)),
         made.card: words.neuron_text(number, card, asked.visible),
         made.detail_figure: plot(figure, about.at(block=block, neuron=number)),
     }

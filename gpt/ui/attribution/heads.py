@@ -194,7 +194,7 @@ def _drawn(
         made.losses: plot(
             copies(labels[:n], losses[: n - 1], losses[n:]), _about("loss of both copies", model_name, seed)
         ),
-        made.ranking: _ranking(scores, values, least),
+        made.ranking: pictured(_about(f"heads by {name.lower()}", model_name, seed), _ranking(scores, values, least)),
         made.map_said: status(
             f"Head {block}.{number} on the first sequence; the framed row, token {n + 1}, begins the second copy. "
             "Attention to what followed the same token before is a line beside the diagonal of the copy."
