@@ -20,8 +20,8 @@ from .forward_pass import checked_token, last_logits, logits_after, logprob, str
 # A smaller vocabulary takes the ids modulo its size.
 REPLACEMENTS = (11, 262, 290, 339, 1468, 1816, 2156, 1239)
 
-# Tokens that are read in one pass. Every pass reads all weights from memory: with few rows that takes longest.
-_ROWS_AT_ONCE = 512
+# Tokens that are read in one pass. Every pass reads all weights: with few rows that takes longest. Stop waits for one.
+_ROWS_AT_ONCE = 256
 
 
 def occlusion(model: GPTModel, ids: Sequence[int] | Tensor, token_id: int) -> Tensor:

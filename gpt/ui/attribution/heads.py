@@ -18,7 +18,7 @@ from ..common.about import About
 from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
-from ..common.drawing import Updates, chosen_into
+from ..common.drawing import Listener, Updates, chosen_into
 from ..common.head_field import Cell, field_html, head_field, share_style
 from ..common.number_format import percent
 from ..common.page_context import Page
@@ -100,7 +100,14 @@ def build(page: Page, _: gr.HTML) -> Panel:
     page.remember_in_address(TAB, "scored", made.head, text_of_place, partial(named_place, "scored"))
     outputs = [made.field, made.legend, made.said, made.ranking, made.losses, made.map_said, made.map, made.code]
     chosen = chosen_into(made.head, made.field)
-    redraws = [made.measure.input, made.least.input, made.seed.submit, made.seed.blur, chosen, tested.then]
+    redraws: list[Listener] = [
+        made.measure.input,
+        made.least.input,
+        made.seed.submit,
+        made.seed.blur,
+        chosen,
+        tested.then,
+    ]
     return Panel(made.area, made.note, draw, inputs, outputs, redraws)
 
 

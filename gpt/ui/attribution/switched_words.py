@@ -25,7 +25,7 @@ CANDIDATE_COLUMNS = (
     "change of log p, nats",
 )
 
-_COLOURED_BY = "change of log p without the head, nats"
+_COLOURED_BY = "change of log p, nats"
 _N_CANDIDATES = 8
 _LONGEST_OFF = 10_000  # characters in an address
 

@@ -54,8 +54,7 @@ def test_the_field_and_the_candidates_are_pictures_that_name_the_parts_that_are_
         assert words["name"].endswith("_without-head-1.1-by-zero_token6")
     largest = re.findall(r"<span>\+([\d.]+)</span>", str(visitor.news))[-1]
     assert field["caption"][-1] == (
-        "Change of log p without the head, nats: blue below 0, orange above, deepest at "
-        f"±{largest}. Framed: switched off."
+        f"Change of log p, nats: blue below 0, orange above, deepest at ±{largest}. Framed: switched off."
     )
 
 
@@ -164,7 +163,7 @@ def test_of_the_first_token_there_is_no_prediction_and_what_is_off_stays_off(loo
     visitor = looking(view)
     visitor.fire("off-field", "select", index=1)
     visitor.fire("inside-strip", "select", index=0)
-    notes = [value for block, value in visitor.news if "note" in (block.elem_classes or []) and value]
+    notes = [note for name in ("off-note", "tokens-note") for note in visitor.shown(name) if note]
     assert len(notes) == 1 and "Nothing comes before the first token" in notes[0]
     visitor.fire("inside-strip", "select", index=5)
     assert "head 0.1" in visitor.shown("off-said")[-1] if view == "Switch parts off" else visitor.shown("tokens-said")
