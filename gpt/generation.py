@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from .engine.batch import Client
+from .engine.compiled_pass import head_logits
 from .engine.packed_model import packed_model
-from .engine.rows import head_logits
 from .engine.text_reader import text_reader
 from .model import GPTModel
 from .sampling import Draw, Sampling, TokenTable, draw, token_table

@@ -170,7 +170,7 @@ class Library(Catalogue):
         if name == UNTRAINED:
             return None
         if not self.is_on_the_hub(name):
-            return self.folder_of(name)
+            return self.path_of(name)
         found = hub.downloaded(name)
         if found is None and name not in hub.REPOSITORIES:
             description = hub_progress.describe(name, load.tell)

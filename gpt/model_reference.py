@@ -79,11 +79,6 @@ def file_name(path: str) -> str:
     return PureWindowsPath(path).name or Path(path).expanduser().absolute().name
 
 
-def folder_of(name: str) -> Path:
-    """Where the model lies that is in the box, or that a path names."""
-    return STORYTELLER_FOLDER if name == STORYTELLER else Path(name).expanduser()
-
-
 def is_path(name: str) -> bool:
     """Whether a name is meant as a path: it leads somewhere, or cannot be anything else."""
     if name in NAMES:

@@ -10,7 +10,7 @@ from transformers import GPT2LMHeadModel
 
 from gpt.cache import KVCache
 from gpt.config import GPTConfig
-from gpt.engine.rows import Text
+from gpt.engine.compiled_pass import Text
 from gpt.files.weights import save_model
 from gpt.generation import generate, logits_of, next_token_table
 from gpt.model import GPTModel

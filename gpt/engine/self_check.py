@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .panels import in_panels, to_panels
+from .panels import in_panels
+from .product import product_by
 
 if TYPE_CHECKING:
     from .compiled import Library
@@ -36,11 +37,11 @@ def _trials(library: "Library") -> Iterator[tuple[str, Tensor, Tensor]]:
     scale = torch.zeros(in_panels(_OUT))
     scale[:_OUT] = numbers[:_OUT]
     whole = (100 * weight).to(torch.int8)
-    for number, each in enumerate((weight, weight.bfloat16(), whole)):
+    for each in (weight, weight.bfloat16(), whole):
         expected = F.linear(x, each.float())
         if each is whole:
             expected = expected * scale[:_OUT]
-        yield f"a product in {each.dtype}", _product(library, each, number, scale, x), expected + scale[:_OUT]
+        yield f"a product in {each.dtype}", product_by(library, each, scale)(x), expected + scale[:_OUT]
     found = library.ffi.new("double[3]")
     library.c.softmax_sums(library.pointer(numbers, "float *"), len(numbers), found)
     yield "a softmax", torch.tensor(found[0] + log(found[1])), numbers.logsumexp(0)
@@ -50,17 +51,3 @@ def _fuses(library: "Library") -> bool:
     """Whether the compiler makes one operation of two: bits would depend on where it does."""
     # The square of 1 + 2^-12 rounds to 1 + 2^-11; what is rounded off is 2^-24.
     return bool(library.c.times_plus(1 + 2**-12, 1 + 2**-12, -1 - 2**-11) != 0)
-
-
-def _product(library: "Library", weight: Tensor, number_format: int, scale: Tensor, x: Tensor) -> Tensor:
-    linear = library.ffi.new("Linear *")
-    panels = to_panels(weight, library)
-    linear.panels, linear.scale, linear.bias = library.pointer(panels), *[library.pointer(scale, "float *")] * 2
-    linear.out, linear.format, linear.rounding = len(weight), number_format, 2 if number_format == 2 else 0
-    setattr(linear, "in", weight.shape[1])
-    y = torch.empty(len(x), in_panels(len(weight)))
-    room = torch.empty(library.c.room_to_multiply(linear, len(x)) + 64, dtype=torch.uint8)
-    aligned = room[-room.data_ptr() % 64 :]
-    where = library.pointer(x, "float *"), len(x), library.pointer(y, "float *"), library.pointer(aligned)
-    library.c.multiply(linear, *where, 1)
-    return y[:, : len(weight)]

@@ -4,20 +4,25 @@ Williams et al. 2009, "Roofline". The machine's two rates are measured here.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 
 import torch
 
 from ..config import GPTConfig
+from ..engine.compiled import wait_until_built
+from ..engine.panels import in_panels
+from ..engine.product import product_by
 from .formula import Formula, total
 from .workload import Workload, model_symbols, work_symbols
 
 _SOURCE = "every weight of a product is read once; of the embeddings only rows"
 _READ_BYTES = 2**28  # far more than a processor's caches hold
-_SIDE = 512  # of the matrices multiplied: done soon enough to fall between what others do
-_SECONDS = 0.5  # of repetitions for each rate
+_SIDE = 512  # of the matrices multiplied: quick enough to be done while nobody else computes
+_SECONDS = 0.3  # of repetitions of each work
+
+Work = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Rates:
 
     def __post_init__(self) -> None:
         for name, rate in vars(self).items():
-            if not (isfinite(rate) and rate >= 1):  # so that every time is finite, too
+            if not (isfinite(rate) and rate >= 1):  # so that every time is finite too
                 raise ValueError(f"{name} is {rate}: it has to be a number of at least 1.")
 
 
@@ -72,25 +77,48 @@ def _reading(bytes_read: Formula, flops: Formula, rates: Rates) -> Reading:
 
 @torch.inference_mode()
 def machine_rates(dtype: str = "float32") -> Rates:
-    """This machine's rates, in about a second: a sum over memory, a product of matrices in that number format.
+    """This machine's rates with numbers of that format: the better of torch's and of this app's own products.
 
-    int8 stands for float32 here: torch has no product of its own for it.
+    It takes a second or two. What is read from memory is a vector to sum, and a weight to multiply by one row. torch
+    has no product of int8 numbers: float32 stands for it.
     """
-    kind = torch.float32 if dtype == "int8" else getattr(torch, dtype)
-    numbers = torch.ones(_READ_BYTES // 4)
-    left, right = torch.ones(2, _SIDE, _SIDE, dtype=kind)
+    kind = getattr(torch, dtype)
     return Rates(
-        bytes_per_second=_READ_BYTES / _fastest(numbers.sum),
-        flops_per_second=2 * _SIDE**3 / _fastest(lambda: left @ right),
+        bytes_per_second=_READ_BYTES / _fastest(_reads()),
+        flops_per_second=2 * _SIDE**3 / _fastest(_products(kind)),
     )
 
 
-def _fastest(work: Callable[[], object]) -> float:
-    """The shortest of several repetitions in seconds: others may be busy on the machine."""
-    work()
-    shortest, end = float("inf"), time.perf_counter() + _SECONDS
-    while shortest == float("inf") or time.perf_counter() < end:
-        start = time.perf_counter()
+def _reads() -> Iterator[Work]:
+    numbers = torch.ones(_READ_BYTES // 4)
+    yield numbers.sum
+    yield from _own_product(torch.float32, _READ_BYTES // 4 // _SIDE, 1)
+
+
+def _products(kind: torch.dtype) -> Iterator[Work]:
+    left, right = torch.ones(2, _SIDE, _SIDE, dtype=torch.float32 if kind is torch.int8 else kind)
+    yield lambda: left @ right
+    if kind is not torch.float16:  # which no model of this app is packed in
+        yield from _own_product(kind, _SIDE, _SIDE)
+
+
+def _own_product(kind: torch.dtype, out: int, n_rows: int) -> Iterator[Work]:
+    library = wait_until_built()
+    if library is None:
+        return
+    weight, scale = torch.ones(1, 1, dtype=kind).expand(out, _SIDE), torch.ones(in_panels(out))
+    multiply, x = product_by(library, weight, scale, torch.get_num_threads()), torch.ones(n_rows, _SIDE)
+    yield lambda: multiply(x)
+
+
+def _fastest(works: Iterable[Work]) -> float:
+    """The shortest of several repetitions of each in seconds: others may be busy on the machine."""
+    shortest = float("inf")
+    for work in works:
         work()
-        shortest = min(shortest, time.perf_counter() - start)
+        end = time.perf_counter() + _SECONDS
+        while shortest == float("inf") or time.perf_counter() < end:
+            start = time.perf_counter()
+            work()
+            shortest = min(shortest, time.perf_counter() - start)
     return shortest

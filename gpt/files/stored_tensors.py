@@ -1,4 +1,4 @@
-"""What lies on the disk: tensors of safetensors files, not read yet, JSON settings, and what a file is instead."""
+"""What is stored on the disk: tensors of safetensors files, not read yet, JSON settings, or a file of another kind."""
 
 import json
 import struct
@@ -14,7 +14,7 @@ from torch import Tensor
 
 # What weights may be kept in; all of it is computed with in float32 or less.
 _DTYPES = ("F64", "F32", "F16", "BF16")
-# As many as stay in the processor's cache, and as torch does not share out to threads.
+# As many as fit the processor's cache, and few enough that torch uses one thread.
 _PIECE_NUMBERS = 2**15
 _PICKLES = (b"PK\x03\x04", b"\x80\x02")
 _LFS_POINTER = b"version https://git-lfs"
@@ -58,7 +58,7 @@ class StoredTensor:
         self.check_dtype()
         kept = self.read()
         whole = kept.float()
-        # The numbers of a mapping are read around it: to touch all of its pages would take ten times as long.
+        # Read from the file and not through the mapping: touching all of its pages would take ten times as long.
         is_finite = self._is_finite_in_file() if kept.dtype is torch.float32 else _is_finite(whole)
         if not is_finite:
             raise WeightsError(
@@ -83,13 +83,13 @@ class StoredTensor:
         return True
 
     def equals(self, other: "StoredTensor") -> bool:
-        """Whether both hold the same numbers; taken for granted where they are not here yet."""
+        """Whether both hold the same numbers; assumed where they are not here yet."""
         if self.file is None or other.file is None or self.full_name == other.full_name:
             return True
         return torch.equal(self.read(), other.read())
 
     def is_zero(self) -> bool:
-        """Whether all numbers are 0; taken for granted where they are not here yet."""
+        """Whether all numbers are 0; assumed where they are not here yet."""
         return self.file is None or not self.read().any()
 
     def check_dtype(self) -> None:

@@ -180,7 +180,7 @@ def _gpt2_with(added: Sequence[AddedToken], rows: int, notes: list[str]) -> Voca
         return gpt2
     pieces = _pieces(dict(enumerate(gpt2.pieces)), added)
     encode = TextEncoder(added, normalizer(None), GPT2_CUTTING, lambda text: gpt2.encode(text, False))
-    return Vocabulary(f"GPT-2's with {len(pieces) - VOCAB_SIZE} more tokens", pieces, encode)
+    return Vocabulary(f"GPT-2's {VOCAB_SIZE:,} tokens and {len(pieces) - VOCAB_SIZE} more", pieces, encode)
 
 
 def _with_a_row(added: Sequence[AddedToken], rows: int, notes: list[str]) -> list[AddedToken]:

@@ -19,7 +19,7 @@ from gpt.engine.weights_digest import weights_digest
 from gpt.estimates.budget import memory_of
 from gpt.estimates.cache_variants import Variants, cache_variants
 from gpt.estimates.flops import count_flops
-from gpt.estimates.resident import resident_peak
+from gpt.estimates.resident_memory import resident_peak
 from gpt.estimates.workload import Workload
 from gpt.sampling import Sampling, token_table
 from gpt.ui.calculator.setting_controls import ConfigControls, WorkloadControls

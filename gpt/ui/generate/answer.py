@@ -14,7 +14,7 @@ from ...tokenizer import StreamDecoder
 from ..common.about import about_run
 from ..common.code_behind import code_value
 from ..common.drawing import Updates
-from ..common.number_format import chance
+from ..common.number_format import chance, counted
 from ..common.redraw_pace import paced
 from ..common.saved_pictures import pictured
 from ..common.stoppable_work import stop_button
@@ -89,8 +89,7 @@ def status(text: str, safe: bool = False) -> str:
 
 def length(run: Run) -> str:
     """How many tokens a run has got."""
-    count = len(run.steps)
-    return f"{count} new token{'' if count == 1 else 's'}"
+    return counted(len(run.steps), "new token")
 
 
 def _ending(run: Run, seconds: float, limit: float | None) -> str:

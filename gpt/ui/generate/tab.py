@@ -37,7 +37,6 @@ DEFAULT_LENGTH = 50
 
 def build(page: Page) -> tuple[Generating, Answer]:
     """Lay the tab out and wire it. Returns what starts a run from other tabs, and where it is shown."""
-    assert page.whose is not None
     intro(
         "Type a beginning and watch the model continue it one token at a time; the stronger the blue, the more "
         "probable the token was. Click a token to see what else it could have been.",
