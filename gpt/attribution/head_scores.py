@@ -87,6 +87,8 @@ def known_ids(model: GPTModel) -> Tensor:
 
 def repeated_sequences(model: GPTModel, seed: int) -> list[list[int]]:
     """N_SEQUENCES lists of ids: different random known tokens, all of them a second time in the same order."""
+    if not 0 <= seed <= LARGEST_WEIGHT_SEED:
+        raise ValueError(f"seed is {seed}: choose a whole number from 0 to {LARGEST_WEIGHT_SEED:,}.")
     ids = known_ids(model)
     n = min(COPY_LENGTH, len(ids), model.config.context_length // 2)
     if n < 2:
@@ -94,8 +96,6 @@ def repeated_sequences(model: GPTModel, seed: int) -> list[list[int]]:
             f"This model knows {len(ids)} tokens and reads {model.config.context_length} at a time: the test for "
             f"induction needs 2 tokens, written twice."
         )
-    if not 0 <= seed <= LARGEST_WEIGHT_SEED:
-        raise ValueError(f"seed is {seed}: choose a whole number from 0 to {LARGEST_WEIGHT_SEED:,}.")
     generator = torch.Generator().manual_seed(seed)
     drawn = [ids[torch.randperm(len(ids), generator=generator)[:n]].tolist() for _ in range(N_SEQUENCES)]
     return [sequence * 2 for sequence in drawn]

@@ -105,3 +105,9 @@ def test_a_model_that_cannot_hold_two_copies_is_refused():
     model.tok_emb.weight[1:] = 0
     with pytest.raises(ValueError, match=r"knows 1 tokens"):
         head_scores(model)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**70])
+def test_a_seed_that_torch_does_not_take_is_refused(seed):
+    with pytest.raises(ValueError, match=r"choose a whole number from 0 to 4,294,967,295"):
+        head_scores(seeded_model(), seed)
