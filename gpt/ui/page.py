@@ -1,5 +1,6 @@
 """Puts the page together: header, tabs, endpoints, and the address bar that reproduces a view."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import gradio as gr
 from ..library import Library
 from ..version import APP
 from . import endpoints, header
-from .address import keep_model, keep_settings, keep_token, reading, token_from, when_named
+from .address import keep_model, keep_settings, keep_token, reading, token_from, told_branch, when_named
 from .building_blocks import tab as building_blocks
 from .calculator import tab as calculator
 from .common.drawing import MODEL_EVENT, Updates
@@ -18,8 +19,10 @@ from .common.page_context import Page, Tab
 from .common.saved_pictures import saved_pictures
 from .common.scrolling import reachable_scrolling
 from .embedded import embedded
+from .first_run import first_run
 from .generate import tab as generate
 from .generate.again import banner, run_again_with_another_model
+from .generate.answer import Answer
 from .host.options import LAPTOP, Options
 from .inside import tab as inside
 from .layernorm import tab as layernorm
@@ -57,7 +60,8 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
     with blocks:
         endpoints.build(library, options)  # first: an event of the page may have a function called as an endpoint is
         unseen = gr.HTML(visible=False)
-        page = Page(library, gr.State(""), gr.State(""), gr.State(None), gr.State(None), options=options)
+        states = (gr.State(""), gr.State(""), gr.State(None), gr.State(None))
+        page = Page(library, *states, told_branch(), options=options)
         top = header.build(library, page.model, page.chosen)
         whose, again = banner()
         page = replace(page, loaded_line=top.loaded_line, models=top.models, whose=whose)
@@ -83,32 +87,44 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         keep_view(page, tabs, first_tab=generate.KEY)
         keep_token(page.position)
         keep_model(top.loaded_line, top.wanted)
-        tour.build(page)
-
-        blocks.load(top.opened.fn, None, top.opened.outputs, api_visibility="private")
-        read = reading(items.keys(), generating.controls)
-
-        def from_address(long_prompt: str | None, request: gr.Request) -> Updates:
-            comes = linked_model(library, request.query_params.get("model", "")).comes
-            model: Updates = {page.model: comes or gr.skip()}
-            stop = named_in(request.query_params)
-            if stop is not None:
-                return model | tour.arriving(page, stop, comes)
-            token = token_from(request)
-            position = gr.skip() if token is None else token
-            shown = [position, *read(long_prompt, request)]
-            return model | dict(zip(linked, shown, strict=True)) | view_from(page, request.query_params)
-
-        linked = [page.position, tabs, *generating.controls.all()]
-        packed = gr.Textbox("", visible="hidden", elem_id="linked-prompt")
-        outputs = list(dict.fromkeys([page.model, *linked, *viewed(page), *page.openable()]))
-        ready = blocks.load(from_address, [packed], outputs, js=READ_PROMPT, api_visibility="private")
-        ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
-        for opening in page.openings:
-            when_named(opening).draw_on(ran.then)
+        bar = tour.build(page)
+        _arrive(page, blocks, top, answer, bar, list(items))
         _report_progress_to(unseen, blocks)
         _answer_every_click(blocks)
     return blocks
+
+
+def _arrive(
+    page: Page, blocks: gr.Blocks, top: header.Header, answer: Answer, bar: gr.HTML, keys: Collection[str]
+) -> None:
+    """What a page does when it is opened: it reads its address, writes its first run, and draws the tab in front.
+
+    keys are those of the tabs.
+    """
+    generating, tabs = page.generating, page.tabs
+    assert generating is not None
+    blocks.load(top.opened.fn, None, top.opened.outputs, api_visibility="private")
+    linked = [page.position, tabs, *generating.controls.all()]
+    read = reading(keys, generating.controls)
+
+    def from_address(long_prompt: str | None, request: gr.Request) -> Updates:
+        comes = linked_model(page.library, request.query_params.get("model", "")).comes
+        model: Updates = {page.model: comes or gr.skip()}
+        stop = named_in(request.query_params)
+        if stop is not None:
+            return model | tour.arriving(page, stop, comes)
+        token = token_from(request)
+        position = gr.skip() if token is None else token
+        shown = [position, *read(long_prompt, request)]
+        return model | dict(zip(linked, shown, strict=True)) | view_from(page, request.query_params)
+
+    packed = gr.Textbox("", visible="hidden", elem_id="linked-prompt")
+    outputs = list(dict.fromkeys([page.model, *linked, *viewed(page), *page.openable()]))
+    ready = blocks.load(from_address, [packed], outputs, js=READ_PROMPT, api_visibility="private")
+    write = first_run(page, answer, lambda *seen: {bar: tour.told_html(page, *seen)})
+    ran = ready.then(write, generating.inputs, [*generating.outputs, bar], **MODEL_EVENT)
+    for opening in page.openings:
+        when_named(opening).draw_on(ran.then)
 
 
 def _report_progress_to(unseen: gr.HTML, blocks: gr.Blocks) -> None:

@@ -120,6 +120,7 @@ def building_blocks(library: Library, run: Run) -> dict[str, Callable[[], object
             "chosen": gr.State(""),
             "run": gr.State(run),
             "position": gr.State(len(run.prompt_ids)),
+            "branch": gr.Textbox(),
         }
         page = Page(library, **states, whose=gr.HTML())
         generating, _ = generate.build(page)

@@ -19,7 +19,7 @@ RUN = Run("small", "Hello", (15496,), Settings())
 def tab():
     """A page under construction, and three components on it."""
     with gr.Blocks() as blocks:
-        page = Page(Library(), gr.State(""), gr.State(""), gr.State(None), gr.State(None))
+        page = Page(Library(), gr.State(""), gr.State(""), gr.State(None), gr.State(None), gr.Textbox())
         yield SimpleNamespace(blocks=blocks, page=page, note=gr.HTML(), shown=gr.HTML(), slider=gr.Slider())
 
 

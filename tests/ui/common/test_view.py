@@ -49,7 +49,7 @@ def test_the_numbers_of_the_open_view_are_saved_under_its_name(blocks):
         "All of it": View(lambda look: Shown(look, FIRST), lambda look: (["text"], [[look]])),
         "Twice": View(lambda look: Shown(look, FIRST), lambda look: (["text"], [[look], [look]])),
     }
-    page = Page(Library(), gr.State(""), gr.State(""), gr.State(None), gr.State(None))
+    page = Page(Library(), gr.State(""), gr.State(""), gr.State(None), gr.State(None), gr.Textbox())
     inputs = [gr.Radio(list(views)), gr.Number()]
 
     def about(name: str, _: str) -> About:
