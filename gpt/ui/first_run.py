@@ -34,10 +34,10 @@ def first_run(page: Page, answer: Answer, tell: Telling) -> Callable[..., Iterat
             yield updates | {page.branch: asked}  # the address keeps it while it is not there yet
         if stop is not None:
             yield tell(stop, reference, run)
-        elif asked and (run is None or not finished(run)):  # stopped
-            yield {page.branch: ""}
-        elif asked:
+        elif asked and run is not None and finished(run):
             yield from _branched(page, answer, request, run, asked)
+        elif asked:  # refused, or stopped
+            yield {page.branch: ""}
 
     waits = waits_of(write)
     assert waits is not None

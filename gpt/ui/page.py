@@ -30,6 +30,7 @@ from .linked_model import linked_model
 from .linked_view import keep_view, view_from, viewed
 from .long_prompt import READ_PROMPT
 from .map import tab as model_map
+from .outer_page import follow_outside
 from .probabilities import tab as probabilities
 from .tour import driving as tour
 from .tour.stops import named_in
@@ -75,6 +76,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
                 with gr.Tab(tab.LABEL, id=tab.KEY) as items[tab.KEY]:
                     tab.build(page)
         embedded()
+        follow_outside(options)
         words_list()
         reachable_scrolling()
         keyboard()

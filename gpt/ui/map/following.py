@@ -110,7 +110,7 @@ element.addEventListener('keydown', (event) => {
 // A redraw may change no more than attributes.
 let drawn = null;
 const begin = () => {
-  const data = root() && root().dataset.follow;
+  const data = root() && root().dataset.follow + root().dataset.pinned;
   if (!data || data === drawn) return;
   drawn = data;
   const [row, column] = root().dataset.pinned.split('.');
@@ -120,7 +120,7 @@ const begin = () => {
   show(pinnedCell());
 };
 new MutationObserver(begin).observe(
-  element, {childList: true, subtree: true, attributes: true, attributeFilter: ['data-follow']});
+  element, {childList: true, subtree: true, attributes: true, attributeFilter: ['data-follow', 'data-pinned']});
 begin();
 """.replace("BELOW", BELOW).replace("ABOVE", ABOVE)
 
@@ -171,8 +171,8 @@ def following_html(
     return (
         f'<section class="following" data-follow="{escape(json.dumps(data))}" data-first="{first + columns.start}" '
         f'data-pinned="{_pinned(followed or "", first + columns.start, len(names))}"><h3>Follow one cell of '
-        f'queries · keys, head {head}</h3><p class="status">A row looks, a column is looked at. Point at a cell, or choose one and '
-        'move with the arrow keys.</p><div class="follow-both">'
+        f'queries · keys, head {head}</h3><p class="status">A row looks, a column is looked at. Point at a cell, or '
+        'choose one and move with the arrow keys.</p><div class="follow-both">'
         f'<div class="cells" role="group" aria-label="query of a row times key of a column" '
         f'style="--columns:{len(names)}">{body}</div><div class="steps" aria-live="polite"></div></div></section>'
     )

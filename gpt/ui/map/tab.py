@@ -11,7 +11,7 @@ from ..common.block_choice import block_in, block_slider, head_in, head_slider
 from ..common.choice_script import CHOOSING
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area
-from ..common.drawing import KEPT_EVENT, Updates, chosen_into
+from ..common.drawing import KEPT_EVENT, Updates
 from ..common.page_context import Page
 from ..common.saved_pictures import pictured
 from ..common.token_strip import token_strip
@@ -103,8 +103,13 @@ def build(page: Page) -> None:
     page.reachable(KEY, view=box, block=blocks, head=heads, show=carried)
     page.in_address(KEY, {"cell": followed})
     page.when_opened(KEY, drawing)
+
+    def select(event: gr.SelectData) -> Updates:
+        return {page.position: int(event.index), followed: ""}  # another token is followed from its own cell
+
     chosen = picture.select(choose, [blocks, heads], [box, blocks, heads], **KEPT_EVENT)
-    drawing.draw_on(carried.input, blocks.input, heads.input, chosen.then, chosen_into(page.position, strip))
+    selected = strip.select(select, None, [page.position, followed], api_visibility="private")
+    drawing.draw_on(carried.input, blocks.input, heads.input, chosen.then, selected.then)
     more.click(
         lambda key, block: _step(page, BOXES[key or "attention"], block),
         [box, blocks],
