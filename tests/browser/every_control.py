@@ -6,6 +6,7 @@ Nothing here knows a control of ours by name: what a reader can set is found by 
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from playwright.sync_api import Page
@@ -50,7 +51,8 @@ const controls = (within = root) => {
       add(each, 'radio', group.filter((radio) => radio.checked).map(name).join(), {options: group.map(name)});
     } else if (type === 'range' || (type === 'number' && block.querySelector('input[type=range]'))) {
       const range = block.querySelector('input[type=range]');
-      add(each, 'slider', Number(range.value), {min: Number(range.min), max: Number(range.max), step: Number(range.step)});
+      const [min, max, step] = [range.min, range.max, range.step].map(Number);
+      add(each, 'slider', Number(range.value), {min, max, step});
     } else if (type === 'number') add(each, 'number', each.value);
     else if (type === 'checkbox') add(each, 'checkbox', each.checked, {part: each.closest('label').textContent.trim()});
     else if (each.role === 'listbox' || each.getAttribute('role') === 'listbox') add(each, 'dropdown', each.value);
@@ -94,6 +96,10 @@ class Control:
     def first_option(self) -> Any:
         """The option of a switch that it stands on, None for none."""
         return self.value if self.kind != "picks" else next(iter(self.value), None)
+
+
+# The options that lead to a view.
+View = tuple[tuple[Control, Any], ...]
 
 
 class Looked:
@@ -165,6 +171,11 @@ class Looked:
             self.page.get_by_role("tab", name=label, exact=True).first.click()
             self.settle()
 
+    def see(self, view: View) -> None:
+        """Take the options that lead to a view."""
+        for switch, option in view:
+            self.choose(switch, option)
+
     def choose(self, control: Control, option: Any) -> None:
         """Take one option of a switch."""
         block = self.page.locator(f"#{control.id}")
@@ -187,25 +198,31 @@ class Looked:
         after = self.values().get(control.key)
         assert after != control.value, f"{control.key} could not be changed from {control.value!r}"
 
-    def _attempts(self, control: Control) -> Iterable[Callable[[], None]]:
-        block = self.page.locator(f"#{control.id}")
-        if control.kind == "slider":
-            up = control.value + control.step
-            value = up if up <= control.max else control.value - control.step
-            return [lambda: self._type(control, f"{value:g}", "input[type=number]")]
-        if control.kind == "number":
-            return [lambda text=text: self._type(control, text, "input") for text in _numbers(str(control.value))]
-        if control.kind == "text":
-            return [lambda text=text: self._type(control, text, "textarea, input") for text in _texts(control.value)]
-        if control.kind == "checkbox":
-            box = block.locator("label", has_text=control.part).locator("input[type=checkbox]").first
-            return [box.click]
-        if control.kind == "dropdown":
-            return [lambda at=at: self._take(control, at) for at in range(3)]
-        if control.kind == "picks":
-            last = max(index for index in range(control.count) if index not in control.value)
-            return [lambda: self._click_drawn(control, last)]
-        raise AssertionError(f"{control.key}: a kind of control that this test cannot change yet")
+    def _attempts(self, control: Control) -> list[Callable[[], None]]:
+        """Ways to give it another value, the likeliest to be taken first."""
+        kind, value = control.kind, control.value
+        if control.options:
+            others = [option for option in reversed(control.options) if option != value]
+            attempts = [partial(self.choose, control, option) for option in others]
+        elif kind == "slider":
+            up = value + control.step
+            text = f"{up if up <= control.max else value - control.step:g}"
+            attempts = [partial(self._type, control, text, "input[type=number]")]
+        elif kind == "number":
+            attempts = [partial(self._type, control, text, "input") for text in _numbers(value)]
+        elif kind == "text":
+            attempts = [partial(self._type, control, text, "textarea, input") for text in _texts(value)]
+        elif kind == "checkbox":
+            label = self.page.locator(f"#{control.id} label", has_text=control.part)
+            attempts = [label.locator("input[type=checkbox]").first.click]
+        elif kind == "dropdown":
+            attempts = [partial(self._take, control, at) for at in range(3)]
+        elif kind == "picks":
+            last = max(index for index in range(control.count) if index not in value)
+            attempts = [partial(self._click_drawn, control, last)]
+        else:
+            raise AssertionError(f"{control.key}: a kind of control that this test cannot change yet")
+        return attempts
 
     def _type(self, control: Control, text: str, selector: str) -> None:
         field = self.page.locator(f"#{control.id}").locator(selector).first
@@ -248,18 +265,18 @@ def _texts(text: str) -> list[str]:
 
 @dataclass
 class Walk:
-    """All controls of a tab, each changed once, in every view of it. A view is the options that lead to it."""
+    """All controls of a tab, each changed once, and the views that it was changed in."""
 
     looked: Looked
-    changed: dict[str, Control]
-    views: list[tuple[tuple[Control, Any], ...]]
+    changed: dict[str, tuple[View, Control]]
+    views: list[View]
 
-    def go(self, skip: Iterable[str], path: tuple[tuple[Control, Any], ...] = ()) -> None:
+    def go(self, skip: Iterable[str], path: View = ()) -> None:
         """Change all controls in view that were not changed before, then look for more behind each option."""
         while new := self._new(skip):
             plain = next((each for each in new if not each.is_switch), None)
             control = plain or new[0]
-            self.changed[control.key] = control
+            self.changed[control.key] = (path, control)
             if plain is not None:
                 self.looked.change(control)
             else:
@@ -269,7 +286,7 @@ class Walk:
         self.looked.open_folds()
         return [each for each in self.looked.controls() if each.key not in self.changed and each.id not in skip]
 
-    def _try_all(self, switch: Control, skip: Iterable[str], path: tuple[tuple[Control, Any], ...]) -> None:
+    def _try_all(self, switch: Control, skip: Iterable[str], path: View) -> None:
         """Take each option in turn; the last that the page does not refuse stays."""
         options = switch.options or tuple(range(switch.count))
         before, kept, in_view = self.looked.problems(), None, set(self.looked.values())
