@@ -22,9 +22,10 @@ _DOM = """
 const shown = (element) => element.checkVisibility() && element.getClientRects().length > 0;
 const panels = [...document.querySelectorAll('[role=tabpanel]')].filter(shown);
 const root = panels.find((panel) => !panel.parentElement.closest('[role=tabpanel]'));
-const idOf = (element) => element.closest('.block[id], .tabs[id]')?.id ?? '';
+const idOf = (element) => (element.closest('.block[id], .tabs[id]') ?? element.closest('[id]')).id;
 const all = (selector, within = root) => [...within.querySelectorAll(selector)].filter(shown);
-const kindOf = (element) => (element.getAttribute('class') ?? '').split(' ')[0];
+const kindOf = (element) => (element.getAttribute('class') || element.tagName).split(' ')[0];
+const alikeIn = (block, part) => all('PICKS', block).filter((each) => kindOf(each) === part);
 const isPicked = (element) => element.getAttribute('aria-pressed') === 'true' ||
   element.matches('.selected, .chosen, .shown, .candidate-row.chosen *');
 const controls = (within = root) => {
@@ -42,7 +43,7 @@ const controls = (within = root) => {
       const name = (tab) => tab.textContent.trim();
       add(each, 'tabs', name(tabs.find((tab) => tab.ariaSelected === 'true')), {options: tabs.map(name)});
     } else if (each.matches('[data-index], [data-row]')) {
-      const part = kindOf(each), alike = all(`.${part}`, block).filter((other) => other.matches('PICKS'));
+      const part = kindOf(each), alike = alikeIn(block, part);
       const picked = alike.flatMap((other, index) => isPicked(other) ? [index] : []);
       add(each, 'picks', picked, {part, count: alike.length});
     } else if (type === 'radio') {
@@ -109,8 +110,8 @@ class Looked:
         self.page = page
         self._under_way: set[Any] = set()
         page.on("request", lambda request: "/queue/" in request.url and self._under_way.add(request))
-        page.on("requestfinished", self._under_way.discard)
-        page.on("requestfailed", self._under_way.discard)
+        page.on("requestfinished", lambda request: self._under_way.discard(request))
+        page.on("requestfailed", lambda request: self._under_way.discard(request))
 
     def settle(self) -> None:
         """Wait until the page has asked nothing for a moment, and is drawn."""
@@ -238,8 +239,10 @@ class Looked:
 
     def _click_drawn(self, control: Control, index: int) -> None:
         tab = self.front()
-        drawn = self.page.locator(f"#{control.id} .{control.part}").locator(f"visible=true >> nth={index}")
-        drawn.click(force=True)
+        self._in_tab(
+            f"const drawn = alikeIn(document.getElementById('{control.id}'), '{control.part}')[{index}];"
+            "drawn?.dispatchEvent(new MouseEvent('click', {bubbles: true}));"
+        )
         self.settle()
         self.bring(tab)  # a token of Generate opens another one
 

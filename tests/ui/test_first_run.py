@@ -19,7 +19,8 @@ def test_a_link_grows_its_branch_and_every_tab_shows_it(uneven_library):
     assert (run.parted_at, run.ids[8], run.parent.parted_at, run.ids[6]) == (8, 11, 6, 262)
     assert run.parent.parent.parent is None and len(run.ids) == 10
     assert visitor.value("told-branch") == "7.262,9.11"
-    assert "data-index" in visitor.value("branch-strip")
+    visitor.open_tab("Probabilities")
+    assert visitor.value("branch-strip").count("data-index") == 10
     visitor.open_tab("Generate")
     assert visitor.value("run-strip").count("data-index") == 10
 
@@ -56,9 +57,11 @@ def test_a_branch_that_cannot_be_is_one_sentence_and_the_run_stays(uneven_librar
 
 def test_the_strip_of_the_original_stays_the_one_that_is_looked_at(uneven_library):
     visitor = opened(uneven_library, tab="probabilities", branch="7.262", token="7", strip="original")
+    visitor.open_tab("Probabilities")
     assert "selected" in visitor.value("probabilities-strip")
     assert "selected" not in visitor.value("branch-strip")
     visitor = opened(uneven_library, tab="probabilities", branch="7.262", token="7")
+    visitor.open_tab("Probabilities")
     assert "selected" in visitor.value("branch-strip")
 
 
