@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request
 
 # Elements that choose something when they are clicked, where they are drawn by us and not by Gradio.
 _PICKS = "[data-index], .cells [data-row]"
@@ -37,7 +37,7 @@ const controls = (within = root) => {
   const typed = 'input, textarea, select, [contenteditable=true], [role=tablist], PICKS';
   for (const each of all(typed, within)) {
     const block = each.closest('.block[id]') ?? each.parentElement, type = each.type;
-    if (each.disabled || each.readOnly || each.closest('fieldset[disabled]')) continue;
+    if (each.disabled || each.readOnly || each.closest('fieldset[disabled], .js-plotly-plot')) continue;
     if (each.matches('[role=tablist]')) {
       const tabs = all('[role=tab]', each);
       const name = (tab) => tab.textContent.trim();
@@ -108,10 +108,13 @@ class Looked:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self._under_way: set[Any] = set()
+        self._under_way: set[Request] = set()
         page.on("request", lambda request: "/queue/" in request.url and self._under_way.add(request))
-        page.on("requestfinished", lambda request: self._under_way.discard(request))
-        page.on("requestfailed", lambda request: self._under_way.discard(request))
+        page.on("requestfinished", self._answered)
+        page.on("requestfailed", self._answered)
+
+    def _answered(self, request: Request) -> None:
+        self._under_way.discard(request)
 
     def settle(self) -> None:
         """Wait until the page has asked nothing for a moment, and is drawn."""
