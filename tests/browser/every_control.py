@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from playwright.sync_api import Page, Request
@@ -16,6 +17,7 @@ _PICKS = "[data-index], .cells [data-row]"
 _TOKEN = "token"  # class of a text's
 _MOST_PICKS_TRIED = 24  # of one field; of more, and of a text's tokens, one stands for all
 _QUIET_LOOKS, _LOOK_MS = 4, 80  # so many looks without a request under way: the page has its answers
+_QUIET_SECONDS = 10.0
 _MOST_LOOKS = 1_000
 
 _DOM = """
@@ -109,20 +111,26 @@ class Looked:
     def __init__(self, page: Page) -> None:
         self.page = page
         self._under_way: set[Request] = set()
-        page.on("request", lambda request: "/queue/" in request.url and self._under_way.add(request))
+        self._asked_at = monotonic()
+        page.on("request", self._asked)
         page.on("requestfinished", self._answered)
         page.on("requestfailed", self._answered)
+
+    def _asked(self, request: Request) -> None:
+        if "/queue/" in request.url:
+            self._under_way.add(request)
+            self._asked_at = monotonic()
 
     def _answered(self, request: Request) -> None:
         self._under_way.discard(request)
 
     def settle(self) -> None:
-        """Wait until the page has asked nothing for a moment, and is drawn."""
+        """Wait until the page has all answers for a moment, or has asked nothing for long: it may keep a line open."""
         quiet = 0
         for _ in range(_MOST_LOOKS):
             self.page.wait_for_timeout(_LOOK_MS)
             quiet = 0 if self._under_way else quiet + 1
-            if quiet == _QUIET_LOOKS:
+            if quiet == _QUIET_LOOKS or monotonic() - self._asked_at > _QUIET_SECONDS:
                 return
         raise AssertionError(f"the page never came to rest: {[each.url for each in self._under_way]}")
 
