@@ -58,7 +58,7 @@ const controls = (within = root) => {
       add(each, 'slider', Number(range.value), {min, max, step});
     } else if (type === 'number') add(each, 'number', each.value);
     else if (type === 'checkbox') add(each, 'checkbox', each.checked, {part: each.closest('label').textContent.trim()});
-    else if (each.role === 'listbox' || each.getAttribute('role') === 'listbox') add(each, 'dropdown', each.value);
+    else if (each.matches('[role=listbox], [role=combobox], [aria-haspopup=listbox]')) add(each, 'dropdown', each.value);
     else if (each.matches('textarea, input[type=text], input:not([type])')) add(each, 'text', each.value);
     else add(each, `unknown ${each.tagName} ${type}`, '');
   }
@@ -201,14 +201,16 @@ class Looked:
 
     def change(self, control: Control) -> None:
         """Give a control another value that the page does not refuse."""
-        before = self.problems()
+        before, address = self.problems(), self.page.url
         for attempt in self._attempts(control):
             attempt()
             self.settle()
             if self.problems() <= before:
                 break
         after = self.values().get(control.key)
-        assert after != control.value, f"{control.key} could not be changed from {control.value!r}"
+        # A token of Generate is marked on the tabs that it opens.
+        changed = after != control.value or self.page.url != address
+        assert changed, f"{control.key} could not be changed from {control.value!r}"
 
     def _attempts(self, control: Control) -> list[Callable[[], None]]:
         """Ways to give it another value, the likeliest to be taken first."""
