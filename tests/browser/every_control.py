@@ -58,7 +58,8 @@ const controls = (within = root) => {
       add(each, 'slider', Number(range.value), {min, max, step});
     } else if (type === 'number') add(each, 'number', each.value);
     else if (type === 'checkbox') add(each, 'checkbox', each.checked, {part: each.closest('label').textContent.trim()});
-    else if (each.matches('[role=listbox], [role=combobox]')) add(each, 'dropdown', each.value);
+    else if (each.matches('[role=listbox], [role=combobox], [aria-haspopup=listbox]'))
+      add(each, 'dropdown', each.value);
     else if (each.matches('textarea, input[type=text], input:not([type])')) add(each, 'text', each.value);
     else add(each, `unknown ${each.tagName} ${type}`, '');
   }
