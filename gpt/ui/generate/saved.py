@@ -18,6 +18,7 @@ from ..common.about import about_run
 from ..common.downloads import File
 from ..common.drawing import KEPT_EVENT, MODEL_EVENT, Updates
 from ..common.in_line import Waits, while_waiting
+from ..common.linked_branch import branch_text
 from ..common.page_context import Page
 from ..common.page_html import problem
 from ..common.redraw_pace import paced
@@ -161,6 +162,5 @@ def _shown(page: Page, answer: Answer, controls: Controls, loaded: LoadedModel, 
     model = {page.model: loaded.reference, page.chosen: loaded.reference, page.loaded_line: loaded_text(loaded)}
     said: Updates = {answer.status: status(f"{length(run)}, opened from a file."), answer.whose: ""}
     said |= {answer.beside: gr.update(visible=False)}
-    return (
-        asked | model | {page.run: run} | answer.shown(run) | answer.behind(run) | said | answer.buttons(running=False)
-    )
+    told = {page.run: run, page.branch: branch_text(run)}
+    return asked | model | told | answer.shown(run) | answer.behind(run) | said | answer.buttons(running=False)

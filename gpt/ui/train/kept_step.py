@@ -70,7 +70,7 @@ class KeptStep:
         at = life.steps_done if step is None else step
         told: Updates = {self.meanings: words.meanings(life, at), self.sample: words.sample(life, at)}
         if step is None:
-            return told | self._nothing()
+            return self.nothing() | told
         look = life.look(step)
         n_heads = len(look.maps[0])
         block, number = divmod(int(head) if head < len(look.maps) * n_heads else 0, n_heads)
@@ -94,9 +94,10 @@ class KeptStep:
             **self._scores(look, score, block * n_heads + number),
         }
 
-    def _nothing(self) -> Updates:
-        """Before the first step is kept."""
-        empty: Updates = dict.fromkeys((self.candidates, self.map_said, self.field, self.legend, self.behind), "")
+    def nothing(self) -> Updates:
+        """Before the first step is kept, and of a training that is not there."""
+        written = (self.meanings, self.sample, self.candidates, self.map_said, self.field, self.legend, self.behind)
+        empty: Updates = dict.fromkeys(written, "")
         places: Updates = {self.maps: None, self.map: None, self.deviation: None}
         return empty | places | {self.prompt: status("The first saved step is not there yet.")}
 
