@@ -98,8 +98,9 @@ class Catalogue:
         """What is asked for, under the name by which it is kept. Raises ValueError for an unknown name."""
         wanted = Reference.parse(reference or self.default)
         if wanted.name == UNTRAINED:
-            return replace(wanted, activation=None, n_heads=None)
-        return replace(wanted, name=self._known_name(wanted.name), seed=CHAPTER_SEED)
+            return replace(wanted, activation=None, n_heads=None, untrained=False)
+        seed = wanted.seed if wanted.untrained else CHAPTER_SEED
+        return replace(wanted, name=self._known_name(wanted.name), seed=seed)
 
     def _stored_info(self, name: str) -> ModelInfo:
         stored = self._stored[name]
@@ -137,8 +138,11 @@ class Catalogue:
     def bytes_needed(self, wanted: Reference) -> int:
         """About what a model takes while it is loaded; 0 for one of which the Hub has to be asked first."""
         if wanted.name == UNTRAINED:
-            # Drawn in float32 whatever comes of it.
-            return count_parameters(GPTConfig.preset("gpt2-124M")).total * (8 if wanted.precision == "float32" else 7)
+            return _bytes_drawn(count_parameters(GPTConfig.preset("gpt2-124M")).total, wanted.precision)
+        if wanted.untrained:
+            # The trained model stands beside it while its settings are taken over.
+            read = self.bytes_needed(replace(wanted, untrained=False, precision="float32"))
+            return read + _bytes_drawn(read // 8, wanted.precision)
         if wanted.name in hub.REPOSITORIES:
             return bytes_of(count_parameters(GPTConfig.preset(wanted.name)).total, wanted.precision)
         if not self.is_on_the_hub(wanted.name):
@@ -153,6 +157,11 @@ class Catalogue:
 def bytes_of(parameters: int, precision: str) -> int:
     """The weights, and what is packed of them for reading."""
     return parameters * (8 if precision == "float32" else 5)
+
+
+def _bytes_drawn(parameters: int, precision: str) -> int:
+    """The same for random weights, which are drawn in float32 whatever comes of them."""
+    return parameters * (8 if precision == "float32" else 7)
 
 
 def _untrained_info() -> ModelInfo:

@@ -18,9 +18,9 @@ LAYERS = (
     ("cache", "model", "tokenizer", "seeding"),
     ("engine",),
     ("files", "estimates"),
-    ("sampling", "generation", "runs", "tracing", "recording"),
+    ("sampling", "generation", "runs", "saved_run", "tracing", "recording"),
     ("model_reference", "model_loads", "catalogue", "library"),
-    ("chapter", "attribution", "training"),
+    ("chapter", "attribution", "comparison", "training"),
     ("ui",),
     ("app",),
 )

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from gpt import GPTModel, WeightsError
+from gpt.engine.precision import PRECISIONS, set_precision
+from gpt.engine.weights_digest import weights_digest
 from gpt.files import hub
 from gpt.library import Library
-from gpt.model_reference import UNTRAINED
-from gpt.seeding import seeded
+from gpt.model_reference import UNTRAINED, Reference
+from gpt.seeding import init_weights, seeded
 from tests.conftest import SMALL
 
 
@@ -33,6 +35,39 @@ def test_the_untrained_model_is_the_chapters_and_its_seed_can_be_changed():
     assert other.model.tok_emb.weight[0, 0] != chapter.model.tok_emb.weight[0, 0]
     # Section 4.6: 163,009,536 parameters, 621.83 MB of 2^20 bytes.
     assert (chapter.parameters, chapter.weight_bytes, chapter.trained) == (163_009_536, 652_038_144, False)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_model_untrained_has_the_same_settings_and_words_and_weights_as_a_training_begins(small_folder, precision):
+    library = Library(str(small_folder))
+    named = str(Reference(str(small_folder), precision, 7, untrained=True))
+    trained, untrained = library.get(), library.get(named)
+    with seeded(7):
+        expected = GPTModel(trained.model.config)
+        init_weights(expected)
+    expected = set_precision(expected.eval().requires_grad_(False), precision)
+    assert weights_digest(untrained.model) == weights_digest(expected)
+    assert untrained.model.config == trained.model.config
+    assert untrained.model.tokenizer is not None
+    assert (untrained.reference, untrained.trained, untrained.precision) == (named, False, precision)
+    assert library.comes_at_once(f"{small_folder}:untrained")
+    assert library.get(f"{small_folder}:untrained").reference == f"{small_folder}:untrained"
+
+
+def test_a_model_untrained_comes_at_once_where_the_trained_one_does_and_memory_allows(monkeypatch):
+    library = Library(hub_models=["gpt2-124M"])
+    assert library.comes_at_once("storyteller:untrained")
+    assert not library.comes_at_once("gpt2-124M:untrained")
+    # Beside the trained one in float32: 4 bytes a weight and 4 for reading it, of both.
+    assert library.bytes_needed(library.known("storyteller:untrained")) == 16 * library.get("storyteller").parameters
+    only_room_for(monkeypatch, 100)
+    with pytest.raises(ValueError, match="choose a smaller one"):
+        library.comes_at_once("storyteller:untrained")
+
+
+def test_the_untrained_124m_is_the_chapters_however_it_is_named():
+    library = Library()
+    assert str(library.known(f"{UNTRAINED}:untrained#7")) == f"{UNTRAINED}#7"
 
 
 def test_a_model_in_int8_is_smaller_and_another_entry(small_folder):

@@ -27,9 +27,10 @@ PLACES = ["gpt2-124M", "someone/model", "/some/where/model.safetensors", "C:\\fi
     st.integers(0, LARGEST_WEIGHT_SEED),
     st.none() | st.sampled_from(ACTIVATIONS),
     st.none() | st.integers(1, 999_999),
+    st.booleans(),
 )
-def test_a_reference_survives_being_written_and_read(name, precision, seed, activation, n_heads):
-    reference = Reference(name, precision, seed, activation, n_heads)
+def test_a_reference_survives_being_written_and_read(name, precision, seed, activation, n_heads, untrained):
+    reference = Reference(name, precision, seed, activation, n_heads, untrained)
     assert Reference.parse(str(reference)) == reference
 
 

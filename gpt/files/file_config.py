@@ -151,7 +151,7 @@ def _activation(
     if said.activation is not None:
         return said.activation
     if stated is not None:
-        if stated not in _ACTIVATIONS:
+        if not isinstance(stated, str) or stated not in _ACTIVATIONS:
             raise ValueError(f"activation_function is {stated}: the models here compute GELU or ReLU.")
         return _ACTIVATIONS[stated]
     if layout.name != "nanoGPT":

@@ -29,6 +29,7 @@ class Life:
     records: Sequence[Record]
     kept_steps: tuple[int, ...]
     look: Callable[[int], InnerLook]
+    passing_step: int | None = None  # the kept step at which the training was left: it goes when that goes on
 
     @property
     def points(self) -> list[Record]:
@@ -83,6 +84,7 @@ def life_in(folder: Path) -> Life | None:
         records,
         tuple(output.kept_steps()),
         lambda step: _look_at(output.kept_step(step), about["prompt"], step),
+        output.passing_step(),
     )
 
 

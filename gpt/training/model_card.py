@@ -1,7 +1,9 @@
 """The README of a trained model: what it read and how, how well it guesses, and samples nobody picked."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -50,6 +52,12 @@ def model_card(
         *continued,
     ]
     return "\n".join(lines) + "\n"
+
+
+def card_rows(card: Path) -> dict[str, str]:
+    """The table at the head of a card: what is said, by what it is about."""
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", card.read_text(encoding="utf-8"), re.MULTILINE)
+    return dict(rows)
 
 
 def training_facts(training: Training, text_name: str) -> dict[str, str]:

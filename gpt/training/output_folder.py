@@ -3,6 +3,11 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
+
+from ..files.vocabularies import FILE_NAMES
+
+_PASSING = ".passing"
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,22 @@ class OutputFolder:
         """After how many steps the models were kept that are whole."""
         return sorted(int(each.parent.name) for each in (self.path / "steps").glob("*/model.safetensors"))
 
+    def passing_step(self) -> int | None:
+        """The kept step that is there because the training was left at it, None without one."""
+        return next((int(mark.parent.name) for mark in self._passing_marks()), None)
+
+    def mark_as_passing(self, step: int) -> None:
+        """Say of a kept step that it goes when the training goes on."""
+        (self.kept_step(step) / _PASSING).touch()
+
+    def drop_passing(self) -> None:
+        """Delete the step that the training was left at."""
+        for mark in self._passing_marks():
+            rmtree(mark.parent)
+
+    def _passing_marks(self) -> list[Path]:
+        return list((self.path / "steps").glob(f"*/{_PASSING}"))
+
     def check_usable(self) -> None:
         """Raise ValueError when a training cannot write here; nothing is left behind."""
         try:
@@ -47,11 +68,11 @@ class OutputFolder:
                 f"--out {self.path} holds a model without a checkpoint to go on from: choose another folder, or "
                 f"delete this one."
             )
-        others = [name for name in ("README.md", "config.json") if (self.path / name).exists()]
+        others = [name for name in ("README.md", "config.json", *FILE_NAMES) if (self.path / name).exists()]
         if others and not self.checkpoint.exists():
             raise ValueError(
                 f"--out {self.path} holds a {others[0]} that no training has written, and the model's would replace "
-                f"it: choose another folder."
+                f"it or disagree with it: choose another folder."
             )
         nearest = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
         try:

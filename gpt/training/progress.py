@@ -9,6 +9,8 @@ from tqdm import tqdm
 from .training_steps import Record
 
 SECONDS_BETWEEN_LINES = 10
+_NARROW = 66  # columns; below, times and speed would be cut off, and with them the loss
+_SHORT = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}"
 
 
 class Progress(Protocol):
@@ -25,7 +27,7 @@ class Progress(Protocol):
 
 
 class Bar:
-    """A bar with the loss behind it."""
+    """A bar with the loss behind it, as wide as the terminal is at every step."""
 
     def __init__(self, steps_done: int, steps: int) -> None:
         self._bar = tqdm(total=steps, initial=steps_done, unit="step", dynamic_ncols=True)
@@ -33,6 +35,8 @@ class Bar:
     def show(self, record: Record) -> None:
         """One step further."""
         if record.loss is not None:
+            columns = self._bar.format_dict["ncols"]
+            self._bar.bar_format = _SHORT if columns is not None and columns < _NARROW else None
             self._bar.set_postfix_str(f"loss {record.loss:.3f}", refresh=False)
             self._bar.update()
 

@@ -24,6 +24,7 @@ class RecordFile:
         self._path = path
         self._every = max(1, steps // N_RECORDS)
         self._losses: list[float] = []
+        self._last: Record | None = None
         kept = [record for record in read_records(path)[1] if record["step"] <= steps_done] if steps_done else []
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".unfinished")
@@ -34,8 +35,17 @@ class RecordFile:
         """Log a step and what was seen at it, its loss averaged over the steps since the last one that was logged."""
         if record.loss is not None:
             self._losses.append(record.loss)
+        self._last = record
         if record.heldout_loss is None and record.step % self._every:
             return
+        self._write(record, seen)
+
+    def close(self) -> None:
+        """Log the last step, too, wherever the training is left."""
+        if self._last is not None and self._losses:
+            self._write(self._last)
+
+    def _write(self, record: Record, seen: Mapping[str, Any] | None = None) -> None:
         loss = sum(self._losses) / len(self._losses) if self._losses else None
         self._losses.clear()
         found = {**asdict(record), "loss": loss, **(seen or {})}

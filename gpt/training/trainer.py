@@ -5,27 +5,23 @@ What it does is read from its log; whatever becomes of it, the server goes on.
 
 import atexit
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock, Timer
+from threading import RLock, Thread, Timer
 from weakref import WeakSet
 
+from .asked import Asked
 from .life import Life, life_in
 from .output_folder import OutputFolder
 
 _ROOT = Path(__file__).parents[2]
-_LONGEST_NAME = 40
 _OPEN: "WeakSet[Trainer]" = WeakSet()
-
-# A text, or the file that it lies in, and options of the command line.
-Asked = tuple[Path | str, Sequence[str]]
 
 # How a process ends that was asked to: by itself, or by the signal where it cannot hear that yet, on Windows never.
 _STOPPED = (0, 1) if os.name == "nt" else (0, -signal.SIGTERM)
@@ -59,29 +55,22 @@ class Trainer:
         self._process: subprocess.Popen[str] | None = None
         self._timer: Timer | None = None
         self._is_asked_to_stop = False
+        self._is_finishing = False  # until the process that writes the finished model runs
         self._count = 0
         self.name = ""  # of the training: one for each start
         _OPEN.add(self)
 
-    def start(self, text: Path | str, arguments: Sequence[str], owner: Hashable = None) -> None:
-        """Begin another training on a file, or on a text as it is, with options of the command line.
-
-        It is the owner's, see `check_owner`. Raises ValueError while one runs.
-        """
+    def start(self, asked: Asked, owner: Hashable = None) -> None:
+        """Begin another training. It is the owner's, see `check_owner`. Raises ValueError while one runs."""
         with self._lock:
             if self.state().kind == RUNNING:
                 raise ValueError("A training runs on this server already: watch it, or start yours when it has ended.")
             self._forget()
-            self.asked, self._owner = (text, arguments), owner
+            self.asked, self._owner = asked, owner
             self._folder = Path(tempfile.mkdtemp(prefix="training-"))
-            if isinstance(text, str):
-                pasted = self._folder / "pasted.txt"
-                pasted.write_text(text, encoding="utf-8")
-                text = pasted
+            self._arguments = [*asked.arguments(self._folder), "--out", str(self.output)]
             self._count += 1
-            stem = re.sub(r"[^\w-]+", "-", text.stem)[:_LONGEST_NAME] or "text"
-            self.name = stem if self._count == 1 else f"{stem}-{self._count}"
-            self._arguments = [str(text), "--out", str(self.output), *arguments]
+            self.name = asked.name if self._count == 1 else f"{asked.name}-{self._count}"
             self._run()
 
     def pause(self) -> None:
@@ -90,6 +79,27 @@ class Trainer:
             if self._process is not None and self._process.poll() is None:
                 self._is_asked_to_stop = True
                 self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """End it for good after its step: the best model so far becomes the finished one.
+
+        Raises ValueError when there is no training to stop.
+        """
+        with self._lock:
+            if self._process is None or self.state().kind not in (RUNNING, PAUSED, ENDED):
+                raise ValueError("There is no training to stop: start one.")
+            self.pause()
+            self._is_finishing = True
+            Thread(target=self._finish, args=[self._process], daemon=True).start()
+
+    def _finish(self, process: "subprocess.Popen[str]") -> None:
+        """Once the process has ended, run the same command with no step left to take."""
+        process.wait()
+        with self._lock:
+            if self._process is process and self._is_finishing:
+                life = self.life()
+                self._arguments += ["--steps", str(max(1, life.steps_done if life else 0))]
+                self._run()
 
     def go_on(self, most_steps: int | None = None) -> None:
         """Run the same command again: it goes on from its checkpoint, and is paused again after that many steps.
@@ -109,7 +119,7 @@ class Trainer:
         with self._lock:
             if self.asked is None:
                 raise ValueError("There is no training to start again: start one.")
-            self.start(*self.asked, self._owner)
+            self.start(self.asked, self._owner)
 
     def is_owned_by(self, who: Hashable) -> bool:
         """Whether this is who started the training, or it is nobody's."""
@@ -120,19 +130,22 @@ class Trainer:
         if not self.is_owned_by(who):
             raise ValueError("Another visitor has started this training: watch it, and start yours when it has ended.")
 
-    def copy_of(self, step: int) -> tuple[str, Path]:
-        """A name for the model of a kept step, and a folder with it that outlives the training.
+    def copy_of(self, step: int | None) -> tuple[str, Path]:
+        """A name for the model of a kept step, or for the best one (None), and a folder that outlives the training.
 
-        Raises ValueError for a step that is not kept.
+        Raises ValueError for a model that is not there.
         """
         with self._lock:
-            if self._folder is None or not (OutputFolder(self.output).kept_step(step) / "model.safetensors").exists():
+            if step is None and self.state().kind != FINISHED:
+                raise ValueError("The best model is written when the training has finished: let it go on, or stop it.")
+            name = f"{self.name}@{'best' if step is None else step}"
+            model = self.output if step is None else OutputFolder(self.output).kept_step(step)
+            if not (model / "model.safetensors").exists():
                 raise ValueError(f"Step {step} of this training is not there: choose another one.")
             if self._copies is None:
                 self._copies = Path(tempfile.mkdtemp(prefix="trained-"))
-            name = f"{self.name}@{step}"
             if not (self._copies / name).exists():
-                shutil.copytree(OutputFolder(self.output).kept_step(step), self._copies / name)
+                shutil.copytree(model, self._copies / name, ignore=shutil.ignore_patterns("steps", ".checkpoints"))
             return name, self._copies / name
 
     @property
@@ -152,7 +165,7 @@ class Trainer:
             if self._process is None:
                 return State(NOTHING)
             status = self._process.poll()
-            if status is None:
+            if status is None or self._is_finishing:
                 return State(RUNNING)
             if status == 0 and (self.output / "model.safetensors").exists():
                 return State(FINISHED)
@@ -169,7 +182,7 @@ class Trainer:
                 self._copies = None
 
     def _run(self, most_steps: int | None = None) -> None:
-        self._is_asked_to_stop = most_steps is not None
+        self._is_asked_to_stop, self._is_finishing = most_steps is not None, False
         at_most = [] if most_steps is None else ["--at-most", str(most_steps)]
         assert self._folder is not None
         with (self._folder / "said.txt").open("w", encoding="utf-8") as said:

@@ -24,9 +24,9 @@ from .output_folder import OutputFolder
 from .processes import Processes
 from .schedule import N_POINTS, Plan, Schedule
 from .stories import is_bundled, surprises
-from .suited_sizes import suited
+from .suited_sizes import SIZE, suited
 from .texts import divide, read_ids
-from .training_state import Training
+from .training_state import Training, check_seed
 from .vocabulary import N_COMMON, N_SAMPLED
 
 PROMPT_WORDS = 6
@@ -47,6 +47,7 @@ class Job:
     held_out: Tensor
     folder: OutputFolder
     text_name: str
+    held_out_name: str  # the file of the held-out text, "" for the end of the text
     start_name: str  # the model it goes on from, "" for random weights
     prompt: str
     keep_steps: int
@@ -70,6 +71,16 @@ class Outline:
         vocabulary = min(len(self.ids), N_COMMON + N_SAMPLED, self.config.vocab_size)
         return replace(self.config, vocab_size=vocabulary)
 
+    @property
+    def n_scored(self) -> int:
+        """How many of the held-out tokens are measured by."""
+        return tokens_scored(len(self.held_out), self.config.context_length)
+
+    @property
+    def pair_loss(self) -> float:
+        """Of the held-out text, nats per token, by counting pairs in the text that is trained on."""
+        return bigram_loss(self.ids, self.held_out, self.n_scored, self.config.vocab_size)
+
     def step_bytes(self, batch_size: int) -> int:
         """About what a step with so many windows takes in memory."""
         length = self.config.context_length
@@ -78,6 +89,7 @@ class Outline:
 
 def outline(options: argparse.Namespace, reader: AnyTokenizer, start: GPTModel | None = None) -> Outline:
     """What the options of the command line ask for; reader cuts the text. Raises ValueError for what cannot be."""
+    check_seed(options.seed)
     ids = read_ids(options.text, reader)
     config = _config(options, len(ids), start)
     held_out = None if options.held_out is None else read_ids(options.held_out, reader)
@@ -99,7 +111,7 @@ def prepare(options: argparse.Namespace, device: torch.device, processes: Proces
     asked = outline(options, reader, start)
     ids, held_out, config, plan = asked.ids, asked.held_out, asked.config, asked.plan
     check_shared_evenly(plan.schedule.batch_size, processes)
-    _check_memory(asked.step_bytes(plan.schedule.batch_size // processes.count), device)
+    check_memory(asked.step_bytes(plan.schedule.batch_size // processes.count), device)
     training = Training(config, ids, options.seed, options.optimizer, start, device, processes)
     if processes.from_first(folder.checkpoint.exists()):
         training.load(folder.checkpoint)
@@ -107,19 +119,19 @@ def prepare(options: argparse.Namespace, device: torch.device, processes: Proces
     prompt = options.prompt or first_words(reader.decode(held_out[:1000].tolist()))
     if not reader.encode(prompt, special=True):
         raise ValueError("There is nothing to continue in the held-out text: give a --prompt, or another text.")
-    n_scored = tokens_scored(len(held_out), config.context_length)
     return Job(
         training=training,
         plan=plan,
         held_out=held_out,
         folder=folder,
         text_name=options.text.name,
+        held_out_name="" if options.held_out is None else options.held_out.name,
         start_name=options.start or "",
         prompt=prompt,
         keep_steps=options.keep_steps,
         most_steps=options.at_most,
-        bigram_loss=bigram_loss(ids, held_out, n_scored, config.vocab_size),
-        floor=_floor(options, n_scored) if start is None else None,
+        bigram_loss=asked.pair_loss,
+        floor=least_loss(options, asked) if start is None else None,
     )
 
 
@@ -129,7 +141,7 @@ def check_device(name: str) -> torch.device:
     usable += ["cuda"] if torch.cuda.is_available() else []
     usable += ["mps"] if torch.backends.mps.is_available() else []
     if name.partition(":")[0] not in usable:
-        raise ValueError(f"torch has no device {name!r} here: choose one of {', '.join(usable)}.")
+        raise ValueError(f"torch has no device {name!r} here: choose {' or '.join(usable)}.")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -165,7 +177,7 @@ def _config(options: argparse.Namespace, n_tokens: int, start: GPTModel | None) 
         rates = {name: None for name in model_fields() if name.startswith("drop_rate_")}
         return replace(start.config, **{"drop_rate": 0.0, **rates, **chosen})
     fitting = suited(n_tokens)
-    sizes = {name: getattr(fitting, name) for name in ("emb_dim", "n_layers", "n_heads", "context_length")}
+    sizes = {name: getattr(fitting, name) for name in SIZE}
     return GPTConfig(**{**sizes, **UNASKED, **chosen})
 
 
@@ -177,11 +189,11 @@ def _list(start: GPTModel, names: set[str]) -> str:
     return ", ".join(f"{name} {_of(start, name)}" for name in sorted(names))
 
 
-def _floor(options: argparse.Namespace, n_scored: int) -> float | None:
-    """The mean surprise of the scored tokens, where they are the end of a text of stories of the grammar."""
+def least_loss(options: argparse.Namespace, asked: Outline) -> float | None:
+    """The mean surprise of the scored tokens, where they are the end of the bundled text; else None: nobody knows."""
     if options.held_out is not None or not is_bundled(options.text):
         return None
-    return sum(surprises(options.text.read_text(encoding="utf-8"))[-n_scored:]) / n_scored
+    return sum(surprises(options.text.read_text(encoding="utf-8"))[-asked.n_scored :]) / asked.n_scored
 
 
 def _divided(ids: Tensor, held_out: Tensor | None, context_length: int) -> tuple[Tensor, Tensor]:
@@ -214,7 +226,7 @@ def _given(value: Any, otherwise: Any) -> Any:
     return otherwise if value is None else value
 
 
-def _check_memory(needed: int, device: torch.device) -> None:
+def check_memory(needed: int, device: torch.device) -> None:
     """Raise ValueError when a step that takes so many bytes would not fit in this machine's memory."""
     free = free_memory_bytes()
     if device.type != "cpu" or free is None:

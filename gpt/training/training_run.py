@@ -33,6 +33,8 @@ class Diverged(Exception):
 def run(job: Job, stop: Event, progress: Progress) -> None:
     """Train to the end, or to the end of the step in which `stop` is set, and leave a checkpoint.
 
+    Where steps are kept, so is the one at which the training is left, until it goes on.
+
     In a group of processes all run it; the first one alone shows, logs and keeps. Raises Diverged, and leaves the
     checkpoint as it is, where a loss is no number.
     """
@@ -45,6 +47,7 @@ def run(job: Job, stop: Event, progress: Progress) -> None:
     kept_steps = steps_to_keep(steps, job.keep_steps)
     saved = time.monotonic()
     first = training.steps_done
+    job.folder.drop_passing()
     for record in train(training, job.plan, job.held_out, stop):
         _check_finite(record, job.plan.schedule.peak_rate)
         progress.show(record)
@@ -56,11 +59,19 @@ def run(job: Job, stop: Event, progress: Progress) -> None:
         if job.most_steps is not None and record.step - first >= job.most_steps:
             stop.set()
         if record.step in kept_steps:
-            save_model(training.whole_model().bfloat16(), job.folder.kept_step(record.step))
+            _keep(job)
         if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
             training.save(job.folder.checkpoint)
             saved = time.monotonic()
+    log.close()
     training.save(job.folder.checkpoint)
+    if job.keep_steps and training.steps_done not in job.folder.kept_steps():
+        _keep(job)
+        job.folder.mark_as_passing(training.steps_done)
+
+
+def _keep(job: Job) -> None:
+    save_model(job.training.whole_model().bfloat16(), job.folder.kept_step(job.training.steps_done))
 
 
 def _check_finite(record: Record, peak_rate: float) -> None:
@@ -92,6 +103,7 @@ def about(job: Job) -> dict[str, Any]:
         "text": job.text_name,
         "tokens": len(training.windows.numbers),
         "distinct_tokens": len(training.vocabulary.ids),
+        "held_out": job.held_out_name,
         "held_out_tokens": tokens_scored(len(job.held_out), config.context_length),
         "prompt": job.prompt,
         "start": job.start_name,

@@ -114,6 +114,8 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         outputs = list(dict.fromkeys([page.model, *linked, *viewed(page), *page.openable()]))
         ready = blocks.load(from_address, [packed], outputs, js=READ_PROMPT, api_visibility="private")
         ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
+        generating.compare_after(ran.then)
+        generating.compare_after(items[generate.KEY].select)
         for opening in page.openings:
             when_named(opening).draw_on(ran.then)
         _report_progress_to(unseen, blocks)

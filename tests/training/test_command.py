@@ -249,7 +249,10 @@ def test_every_setting_of_the_model_can_be_chosen(command):
             "--context 1000",
             "The text has 440 tokens: with a context of 1000, training and measuring need at least 1503",
         ),
-        ("--device tpu", "torch has no device 'tpu' here: choose one of cpu"),
+        ("--device nonsense", "torch has no device 'nonsense' here: choose cpu"),
+        ("--device cuda:x", "torch has no device 'cuda:x' here"),
+        ("--device cuda:77", "torch has no device 'cuda:77' here"),
+        ("--device cpu:x", "torch has no device 'cpu:x' here"),
         ("--device meta", "torch has no device 'meta' here"),
         ("--emb-dim 200000 --layers 100 --heads 1", "GiB are free: choose a smaller model, batch or context"),
         ("--held-out {tmp}/short.txt", "The held-out text has 2 tokens: with a context of 16"),
@@ -274,6 +277,36 @@ def test_bad_options_end_with_one_sentence_before_anything_is_written(command, t
     assert message in error
     assert more == []
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:7", "mps"])
+def test_a_device_that_this_machine_lacks_is_one_sentence_before_anything_is_written(
+    command, monkeypatch, capsys, name
+):
+    arguments, out = command
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(SystemExit):
+        main([*arguments, "--device", name])
+    _, error = capsys.readouterr().err.splitlines()
+    assert error.endswith(f"error: torch has no device '{name}' here: choose cpu.")
+    assert not out.exists()
+
+
+def test_the_eighth_gpu_of_one_is_one_sentence_too(command, monkeypatch, capsys):
+    arguments, out = command
+
+    def one(*_: object, device: torch.device) -> None:
+        if device.index:
+            raise RuntimeError("CUDA error: invalid device ordinal\nCUDA kernel errors might be …")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "empty", one)
+    with pytest.raises(SystemExit):
+        main([*arguments, "--device", "cuda:7"])
+    _, error = capsys.readouterr().err.splitlines()
+    assert error.endswith("error: torch has no device 'cuda:7' here: leave out the number, or choose a smaller one.")
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

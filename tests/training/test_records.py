@@ -54,5 +54,16 @@ def test_a_long_training_logs_means_and_every_held_out_point(tmp_path, monkeypat
     assert [(each["step"], each["loss"]) for each in found] == [(4, 2.5), (6, 5.5), (8, 7.5), (12, 10.5), (16, 14.5)]
 
 
+def test_the_step_at_which_a_long_training_is_left_is_logged_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "N_RECORDS", 4)
+    log = RecordFile(tmp_path / "records.jsonl", ABOUT, 0, 16)
+    for step in range(1, 7):
+        log.add(record(step))
+    log.close()
+    log.close()
+    found = read_records(tmp_path / "records.jsonl")[1]
+    assert [(each["step"], each["loss"]) for each in found] == [(4, 2.5), (6, 5.5)]
+
+
 def test_no_log_is_an_empty_one(tmp_path):
     assert read_records(tmp_path / "none.jsonl") == ({}, [])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from gpt.training.asked import Asked
 from gpt.training.trainer import ENDED, FINISHED, NOTHING, PAUSED, RUNNING, Trainer, close_all
 
 TEXT = "A fox ran over the hill and looked for the red ball. " * 60
@@ -37,10 +38,10 @@ def steps(trainer: Trainer) -> int:
 def test_a_pasted_text_is_learned_to_the_end(trainer):
     assert trainer.state().kind == NOTHING
     assert trainer.life() is None
-    trainer.start(TEXT, SHORT)
+    trainer.start(Asked(TEXT, SHORT))
     assert trainer.name == "pasted"
     with pytest.raises(ValueError, match="A training runs on this server already"):
-        trainer.start(TEXT, SHORT)
+        trainer.start(Asked(TEXT, SHORT))
     wait(lambda: trainer.state().kind != RUNNING)
     assert trainer.state().kind == FINISHED, trainer.state()
     life = trainer.life()
@@ -54,7 +55,7 @@ def test_a_pasted_text_is_learned_to_the_end(trainer):
 
 
 def test_it_is_paused_goes_on_and_a_kill_costs_one_sentence(trainer):
-    trainer.start(TEXT, LONG)
+    trainer.start(Asked(TEXT, LONG))
     wait(lambda: steps(trainer) > 2)
     trainer.pause()
     wait(lambda: trainer.state().kind != RUNNING)
@@ -73,7 +74,7 @@ def test_it_is_paused_goes_on_and_a_kill_costs_one_sentence(trainer):
 def test_it_takes_one_step_and_starts_again_from_the_same_weights(trainer):
     with pytest.raises(ValueError, match="There is no training to start again"):
         trainer.start_again()
-    trainer.start(TEXT, [*OPTIONS.split(), "--steps", "900", "--evaluate-every", "900"])
+    trainer.start(Asked(TEXT, [*OPTIONS.split(), "--steps", "900", "--evaluate-every", "900"]))
     wait(lambda: steps(trainer) > 2)
     trainer.pause()
     wait(lambda: trainer.state().kind != RUNNING)
@@ -87,8 +88,46 @@ def test_it_takes_one_step_and_starts_again_from_the_same_weights(trainer):
     assert first_losses(trainer) == losses
 
 
+def test_one_that_is_stopped_is_finished_with_its_best_model(trainer):
+    with pytest.raises(ValueError, match="There is no training to stop"):
+        trainer.stop()
+    trainer.start(Asked(TEXT, LONG))
+    wait(lambda: steps(trainer) > 2)
+    with pytest.raises(ValueError, match="The best model is written when the training has finished"):
+        trainer.copy_of(None)
+    trainer.stop()
+    assert trainer.state().kind == RUNNING
+    wait(lambda: trainer.state().kind != RUNNING)
+    assert trainer.state().kind == FINISHED
+    life = trainer.life()
+    assert life.steps_planned == life.steps_done < 100_000
+    with pytest.raises(ValueError, match="There is no training to go on with"):
+        trainer.go_on()
+    name, folder = trainer.copy_of(None)
+    assert name == "pasted@best"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "records.jsonl",
+    ]
+    trainer.start_again()
+    wait(lambda: steps(trainer) > 2)
+    assert trainer.life().steps_planned == 100_000
+
+
+def test_one_that_is_paused_can_be_stopped(trainer):
+    trainer.start(Asked(TEXT, LONG))
+    wait(lambda: steps(trainer) > 2)
+    trainer.pause()
+    wait(lambda: trainer.state().kind == PAUSED)
+    trainer.stop()
+    wait(lambda: trainer.state().kind != RUNNING)
+    assert trainer.state().kind == FINISHED
+
+
 def test_one_that_was_to_take_a_step_and_was_killed_is_not_called_paused(trainer):
-    trainer.start(TEXT, LONG)
+    trainer.start(Asked(TEXT, LONG))
     wait(lambda: steps(trainer) > 2)
     trainer.pause()
     wait(lambda: trainer.state().kind != RUNNING)
@@ -105,14 +144,14 @@ def first_losses(trainer: Trainer) -> list[float]:
 
 def test_it_is_steered_by_who_started_it(trainer):
     trainer.check_owner("anybody")
-    trainer.start(TEXT, SHORT, owner="ours")
+    trainer.start(Asked(TEXT, SHORT), owner="ours")
     trainer.check_owner("ours")
     with pytest.raises(ValueError, match="Another visitor has started this training"):
         trainer.check_owner("theirs")
 
 
 def test_what_cannot_be_trained_is_told_in_the_trainers_own_sentence(trainer):
-    trainer.start("Too short.", SHORT)
+    trainer.start(Asked("Too short.", SHORT))
     wait(lambda: trainer.state().kind != RUNNING)
     assert trainer.state().kind == ENDED
     assert trainer.state().said.startswith("The text has 3 tokens: with a context of 16")
@@ -120,11 +159,11 @@ def test_what_cannot_be_trained_is_told_in_the_trainers_own_sentence(trainer):
 
 def test_it_ends_after_the_seconds_it_may_have_and_with_the_one_who_started_it():
     trainer = Trainer(seconds=1.0)
-    trainer.start(TEXT, LONG)
+    trainer.start(Asked(TEXT, LONG))
     wait(lambda: trainer.state().kind != RUNNING)
     assert trainer.state().kind == PAUSED
     trainer._seconds = None
-    trainer.start(TEXT, LONG)
+    trainer.start(Asked(TEXT, LONG))
     wait(lambda: steps(trainer) > 0)
     trainer._process.stdin.close()
     wait(lambda: trainer.state().kind != RUNNING)

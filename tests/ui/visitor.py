@@ -16,22 +16,23 @@ from gradio.helpers import special_args
 
 from gpt.library import Library
 from gpt.runs import Run
+from gpt.ui.host.options import LAPTOP, Options
 from gpt.ui.page import build_page
 
 _numbers = count()
 
 
 @lru_cache(4)
-def page_of(library: Library) -> gr.Blocks:
+def page_of(library: Library, options: Options = LAPTOP) -> gr.Blocks:
     """The page of a library, built once for all its visitors: that takes seconds, and it holds no values of theirs."""
-    return build_page(library)
+    return build_page(library, options)
 
 
 class Visitor:
     """Somebody who opened the page with an address; `news` holds all that the last event changed, in order."""
 
-    def __init__(self, library: Library, **query: str) -> None:
-        self.blocks = page_of(library)
+    def __init__(self, library: Library, options: Options = LAPTOP, **query: str) -> None:
+        self.blocks = page_of(library, options)
         self.request = SimpleNamespace(session_hash=f"visitor {next(_numbers)}", query_params=query)
         self.values = {key: getattr(block, "value", None) for key, block in self.blocks.blocks.items()}
         self.news: list[tuple[Block, Any]] = []

@@ -7,9 +7,9 @@ import gradio as gr
 import numpy as np
 import torch
 
+from ...training.asked import Asked
 from ...training.inner_look import SCORES, InnerLook
 from ...training.life import Life
-from ...training.trainer import Asked
 from ..common.attention_figure import attention_map
 from ..common.attention_maps import attention_maps, maps_value
 from ..common.code_behind import code_area, code_value

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from html import escape
 from typing import Any
 
 import gradio as gr
 
 from ...engine.fair_share import ASKING
+from ...training.asked import Asked
 from ...training.forecast import forecast
 from ...training.life import Life
 from ...training.progress import time_left
@@ -16,7 +17,7 @@ from ..common.components import note_area
 from ..common.drawing import KEPT_EVENT, Drawing, Listener, Updates, with_note
 from ..common.page_context import Page
 from ..common.page_html import problem, status
-from . import settings
+from . import expectation, settings
 from .settings import Settings
 
 STARTS = "The trainer starts: Python and torch take some seconds …"
@@ -31,6 +32,7 @@ class OwnTraining:
     pause: gr.Button
     step: gr.Button
     go_on: gr.Button
+    stop: gr.Button
     again: gr.Button
     stands: gr.HTML
     changed: Sequence[Listener]
@@ -38,7 +40,7 @@ class OwnTraining:
 
     def outputs(self) -> list[Any]:
         """All that `updates` may change."""
-        return [self.start, self.pause, self.step, self.go_on, self.again, self.stands]
+        return [self.start, self.pause, self.step, self.go_on, self.stop, self.again, self.stands]
 
     def updates(self, state: State, life: Life | None) -> Updates:
         """How it stands, and what the visitor who asks may do."""
@@ -48,6 +50,7 @@ class OwnTraining:
             self.pause: gr.update(interactive=mine and state.kind == RUNNING),
             self.step: gr.update(interactive=mine and state.can_go_on),
             self.go_on: gr.update(interactive=mine and state.can_go_on),
+            self.stop: gr.update(interactive=mine and (state.kind == RUNNING or state.can_go_on)),
             self.again: gr.update(interactive=mine and state.kind not in (NOTHING, RUNNING)),
             self.stands: problem(state.said) if state.kind == ENDED else status(_stands(state, life)),
         }
@@ -56,7 +59,7 @@ class OwnTraining:
 def own_training(page: Page, trainer: Trainer) -> OwnTraining:
     """Lay it out and wire it; what a button does is drawn by those who listen to `changed`."""
     local = page.library.local_files
-    with gr.Accordion("Train a model of your own", open=False, elem_id="train-own"):
+    with gr.Accordion("Train a model of your own", open=False, elem_id="train-own") as panel:
         asked = settings.settings(local)
         takes = gr.HTML(elem_id="train-forecast", elem_classes=["flush"])
         note = note_area("train-own-note")
@@ -66,6 +69,7 @@ def own_training(page: Page, trainer: Trainer) -> OwnTraining:
             pause = gr.Button("Pause", elem_id="train-pause", interactive=False, **shape)
             step = gr.Button("One step", elem_id="train-one-step", interactive=False, **shape)
             go_on = gr.Button("Go on", elem_id="train-go-on", interactive=False, **shape)
+            stop = gr.Button("Stop", elem_id="train-stop", interactive=False, **shape)
             again = gr.Button(
                 "Start again from the same weights",
                 elem_id="train-again",
@@ -75,15 +79,14 @@ def own_training(page: Page, trainer: Trainer) -> OwnTraining:
         if page.options.public:
             gr.HTML('<p class="hint">One training at a time on this server, a minute at a stretch.</p>')
     stands = gr.HTML(elem_id="train-stands", elem_classes=["flush"])
-    _wire_forecast(asked, trainer, local, takes, note)
+    _wire_forecast(asked, trainer, local, takes, note, panel.expand)
     of_strangers = page.options.public
 
-    def start_it(pasted: str | None, path: str | None, *values: Any) -> Updates:
+    def start_it(*values: Any) -> Updates:
         def started() -> Updates:
-            text = settings.asked_text(pasted, path, local)
-            options = settings.arguments(*values)
-            _told(text, options, trainer)  # refuses what cannot be trained, before a process is made
-            trainer.start(text, options, ASKING.get().address if of_strangers else None)
+            what = settings.asked(*values, local_files=local)
+            _told(what, trainer)  # refuses what cannot be trained, before a process is made
+            trainer.start(what, ASKING.get().address if of_strangers else None)
             return {start: gr.update(interactive=False)}
 
         return with_note(note, started)
@@ -104,30 +107,32 @@ def own_training(page: Page, trainer: Trainer) -> OwnTraining:
         steering(pause, trainer.pause, "It ends after this step, and keeps all of it …"),
         steering(step, lambda: trainer.go_on(most_steps=1), STARTS),
         steering(go_on, trainer.go_on, STARTS),
+        steering(stop, trainer.stop, "It ends after this step, and writes the best model so far …"),
         steering(again, trainer.start_again, STARTS),
     ]
-    # A text may be too long for a link and is the visitor's own; a link opens no path.
-    filled = [asked.preset, *(each for each in asked.all() if each not in (asked.pasted, asked.path))]
-    return OwnTraining(trainer, start, pause, step, go_on, again, stands, changed, filled)
+    filled = [asked.preset, *(each for each in asked.all() if each not in asked.texts())]
+    return OwnTraining(trainer, start, pause, step, go_on, stop, again, stands, changed, filled)
 
 
-def _wire_forecast(asked: Settings, trainer: Trainer, local: bool, takes: gr.HTML, note: gr.HTML) -> None:
-    def tell(pasted: str | None, path: str | None, *values: Any) -> Updates:
-        def told() -> Updates:
-            text = settings.asked_text(pasted, path, local)
-            return {takes: status(_told(text, settings.arguments(*values), trainer))}
-
-        return with_note(note, told)
+def _wire_forecast(
+    asked: Settings, trainer: Trainer, local: bool, takes: gr.HTML, note: gr.HTML, opened: Listener
+) -> None:
+    def tell(*values: Any) -> Updates:
+        return with_note(note, lambda: {takes: _told(settings.asked(*values, local_files=local), trainer)})
 
     drawing = Drawing(tell, asked.all(), [note, takes], reads_text=False)
     filled = asked.preset.input(asked.filled, [asked.preset], list(asked.numbers.values()), **KEPT_EVENT)
-    texts = [asked.pasted.blur, asked.path.blur]
-    drawing.draw_on(filled.then, asked.optimizer.input, *texts, *(number.blur for number in asked.numbers.values()))
+    typed = [each for each in asked.all() if isinstance(each, gr.Textbox | gr.Number)]
+    chosen = [each for each in asked.all() if each not in typed]
+    drawing.draw_on(opened, filled.then, *(each.blur for each in typed), *(each.input for each in chosen))
 
 
-def _told(text: Path | str, options: list[str], trainer: Trainer) -> str:
-    with settings.parsed(text, options) as parsed:
-        return settings.expected(forecast(parsed), *settings.expected_rate(trainer.life()))
+def _told(asked: Asked, trainer: Trainer) -> str:
+    """HTML: what the training would take, and what to expect. Raises ValueError for one that cannot be."""
+    with settings.parsed(asked) as parsed:
+        found = forecast(parsed)
+    lines = "".join(f"<li><b>{about}</b>: {escape(said)}</li>" for about, said in expectation.to_expect(found).items())
+    return f'{status(expectation.takes(found, *expectation.rate_of(trainer.life())))}<ul class="hints">{lines}</ul>'
 
 
 def _stands(state: State, life: Life | None) -> str:

@@ -2,7 +2,7 @@
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +12,14 @@ import gradio as gr
 from gradio.components import Component
 
 from ...config import ACTIVATIONS, GPTConfig
-from ...training.forecast import Forecast, flops_per_second
-from ...training.life import Life, recorded_life
+from ...training.asked import Asked
 from ...training.optimizers import OPTIMIZERS
 from ...training.options import parser
-from ...training.progress import time_left
+from ...training.schedule import N_POINTS
 from ...training.stories import PATH as STORIES
 from ...training.suited_sizes import SMALLEST
 from ...training.training_job import UNASKED
-from ..common.number_format import counted, size
+from ..common.number_format import size
 
 N_KEPT = 12
 _MOST_FILE_BYTES = 20_000_000  # of a text by its path: more takes long to be cut into tokens
@@ -29,22 +28,29 @@ _SUITED = "What suits the text"
 _NUMBERS = (
     ("emb_dim", "Width", "Features of a token."),
     ("n_layers", "Blocks", "One after the other."),
-    ("n_heads", "Heads", "In a block; they share its width."),
+    ("n_heads", "Heads", "They share the width."),
     ("context_length", "Context", "Tokens read at once."),
     ("batch_size", "Batch", "Windows in a step."),
-    ("steps", "Steps", "How often weights change."),
+    ("steps", "Steps", "Changes of the weights."),
     ("rate", "Learning rate", "The highest one."),
     ("drop_rate", "Dropout", "Share left out in a step."),
     ("seed", "Seed", "Weights, order, samples."),
 )
-# The other settings of GPTConfig: a number left empty is None there, a switch is one of the command line's.
-_FURTHER = (
-    ("inner_dim", "Inner width", "Of the feed-forward; empty: 4 × width."),
-    ("norm_eps", "ε of the norms", "Added to each variance; empty: 1e-5."),
+# Settings that are text, as one that is left empty is not 0: what the trainer does without it stands in its hint.
+_OF_TRAINING = (
+    ("warmup", "Warm-up", f"Share of the steps; empty: {parser().get_default('warmup'):g}."),
+    ("evaluate_every", "Measure every", f"Steps; empty: {N_POINTS} times in all."),
+    ("patience", "Patience", "Worse measurements; empty: no end."),
+)
+_OF_MODEL = (
+    ("inner_dim", "Inner width", "Empty: 4 × width."),
+    ("norm_eps", "ε of the norms", "Empty: 1e-5."),
     ("drop_rate_emb", "Dropout, embeddings", "Empty: as Dropout above."),
     ("drop_rate_attn", "Dropout, attention", "Empty: as Dropout above."),
     ("drop_rate_shortcut", "Dropout, shortcuts", "Empty: as Dropout above."),
 )
+_TEXTS = (*_OF_TRAINING, *_OF_MODEL)
+_WHOLE = ("evaluate_every", "patience", "inner_dim")
 _SWITCHES = (
     ("qkv_bias", "Biases of queries, keys and values"),
     ("tied_head", "Token embedding as output head"),
@@ -68,14 +74,19 @@ class Settings:
 
     pasted: gr.Textbox
     path: gr.Textbox
+    held_out: gr.Textbox
     preset: gr.Radio
     optimizer: gr.Radio
     numbers: dict[str, gr.Number]
-    further: dict[str, Component]  # by the setting of GPTConfig
+    more: dict[str, Component]  # by the option: those of _TEXTS, the activation, those of _SWITCHES
 
     def all(self) -> list[Any]:
-        """What `asked_text` and `arguments` take, in this order: text, path, optimizer, numbers, further settings."""
-        return [self.pasted, self.path, self.optimizer, *self.numbers.values(), *self.further.values()]
+        """What `asked` takes, in its order."""
+        return [*self.texts(), self.optimizer, *self.numbers.values(), *self.more.values()]
+
+    def texts(self) -> list[gr.Textbox]:
+        """The texts, which no link fills in: they may be too long for one, and a link opens no path."""
+        return [self.pasted, self.path, self.held_out]
 
     def filled(self, preset: str | None) -> dict[Any, Any]:
         """New values of the numbers: those of a preset, and none for the others."""
@@ -114,7 +125,7 @@ def settings(local_files: bool) -> Settings:
             value = 123 if name == "seed" else PRESETS[first].get(name, 0)
             whole: dict[str, Any] = {} if name in ("rate", "drop_rate") else {"precision": 0}
             elem_id = f"train-{_flagged(name)}"
-            numbers[name] = gr.Number(value, label=label, info=info, minimum=0, min_width=130, elem_id=elem_id, **whole)
+            numbers[name] = gr.Number(value, label=label, info=info, minimum=0, min_width=160, elem_id=elem_id, **whole)
     optimizer = gr.Radio(
         list(OPTIMIZERS),
         value=OPTIMIZERS[0],
@@ -123,35 +134,51 @@ def settings(local_files: bool) -> Settings:
         elem_id="train-optimizer",
         elem_classes=["chips"],
     )
-    return Settings(pasted, path, preset, optimizer, numbers, _further())
-
-
-def _further() -> dict[str, Component]:
-    """The settings that a first model leaves as they are, folded."""
-    given = GPTConfig(**UNASKED)
-    made: dict[str, Component] = {}
-    with gr.Accordion("Further settings of the model", open=False, elem_id="train-further"):
+    more: dict[str, Component] = {}
+    with gr.Accordion("More settings", open=False, elem_id="train-more"):
         with gr.Row(elem_classes=["train-numbers"]):
-            for name, label, info in _FURTHER:
-                made[name] = gr.Textbox(label=label, info=info, min_width=170, elem_id=f"train-{_flagged(name)}")
-            made["activation"] = gr.Dropdown(
+            held_out = gr.Textbox(
+                label="A text to measure by",
+                info="Never learned. Empty: the end of your text.",
+                lines=2,
+                max_lines=6,
+                min_width=340,
+                elem_id="train-held-out",
+            )
+            more |= _text_fields(_OF_TRAINING)
+        with gr.Row(elem_classes=["train-numbers"]):
+            more |= _text_fields(_OF_MODEL)
+            more["activation"] = gr.Dropdown(
                 list(ACTIVATIONS),
-                value=given.activation,
+                value=GPTConfig(**UNASKED).activation,
                 label="Activation",
-                info="Between the feed-forward's layers.",
+                info="Of the feed-forward.",
                 min_width=170,
                 elem_id="train-activation",
             )
         with gr.Row():
             for name, label in _SWITCHES:
-                made[name] = gr.Checkbox(
-                    getattr(given, name), label=label, min_width=270, elem_id=f"train-{_flagged(name)}"
-                )
-    return made
+                is_on = getattr(GPTConfig(**UNASKED), name)
+                more[name] = gr.Checkbox(is_on, label=label, min_width=270, elem_id=f"train-{_flagged(name)}")
+    return Settings(pasted, path, held_out, preset, optimizer, numbers, more)
+
+
+def _text_fields(rows: Sequence[tuple[str, str, str]]) -> dict[str, Component]:
+    return {
+        name: gr.Textbox(label=label, info=info, min_width=170, elem_id=f"train-{_flagged(name)}")
+        for name, label, info in rows
+    }
 
 
 def _flagged(name: str) -> str:
     return name.replace("_", "-")
+
+
+def asked(
+    pasted: str | None, path: str | None, held_out: str | None, optimizer: str | None, *values: Any, local_files: bool
+) -> Asked:
+    """What the settings ask for. Raises ValueError, with one sentence, for what cannot be asked."""
+    return Asked(asked_text(pasted, path, local_files), arguments(optimizer, *values), (held_out or "").strip())
 
 
 def asked_text(pasted: str | None, path: str | None, local_files: bool) -> Path | str:
@@ -175,20 +202,20 @@ def asked_text(pasted: str | None, path: str | None, local_files: bool) -> Path 
 
 
 def arguments(optimizer: str | None, *values: Any) -> list[str]:
-    """The options of the command line for the optimizer, the numbers and the further settings in their order.
+    """The options of the command line for the optimizer, the numbers, and what is folded away, in their order.
 
     Raises ValueError for a text that is no number.
     """
     found = ["--keep-steps", str(N_KEPT), "--optimizer", optimizer or OPTIMIZERS[0]]
-    further = values[len(_NUMBERS) :]
+    more = values[len(_NUMBERS) :]
     for (name, _, _), value in zip(_NUMBERS, values[: len(_NUMBERS)], strict=True):
         if value or (name == "seed" and value is not None):
             found += [f"--{_flagged(name)}", str(value)]
-    texts, (activation, *switches) = further[: len(_FURTHER)], further[len(_FURTHER) :]
-    for (name, label, _), text in zip(_FURTHER, texts, strict=True):
+    texts, (activation, *switches) = more[: len(_TEXTS)], more[len(_TEXTS) :]
+    for (name, label, _), text in zip(_TEXTS, texts, strict=True):
         if (text or "").strip():
             # In one word: the command line takes -1e-5 alone for the name of an option.
-            found.append(f"--{_flagged(name)}={_number(label, text.strip(), whole=name == 'inner_dim')}")
+            found.append(f"--{_flagged(name)}={_number(label, text.strip(), name in _WHOLE)}")
     found += ["--activation", activation or GPTConfig().activation]
     for (name, _), is_on in zip(_SWITCHES, switches, strict=True):
         found.append(f"--{_flagged(name)}" if is_on else f"--no-{_flagged(name)}")
@@ -206,37 +233,7 @@ def _number(label: str, text: str, whole: bool) -> str:
 
 
 @contextmanager
-def parsed(text: Path | str, options: list[str]) -> Iterator[argparse.Namespace]:
-    """The options as the command line reads them; a pasted text lies in a file meanwhile."""
+def parsed(asked: Asked) -> Iterator[argparse.Namespace]:
+    """The options as the command line reads them; pasted texts lie in files meanwhile."""
     with tempfile.TemporaryDirectory() as folder:
-        if isinstance(text, str):
-            path = Path(folder) / "pasted.txt"
-            path.write_text(text, encoding="utf-8")
-            text = path
-        yield parser().parse_args([str(text), "--out", folder, *options])
-
-
-def expected(found: Forecast, rate: float, whose: str) -> str:
-    """Plain sentences: what there is to learn, the model, memory, and time at a rate (FLOP/s) reached by `whose`."""
-    flop = found.steps * found.step_flops
-    seconds, teraflop = flop / rate, flop / 1e12
-    work = f"{teraflop:,.1f}" if teraflop >= 1 else f"{teraflop:.1g}"  # a small one is not 0.0
-    time = time_left(seconds) if seconds >= 1 else "less than a second"
-    passes = found.steps * found.tokens_in_step / found.tokens
-    return (
-        f"{found.tokens:,} tokens to learn, {found.distinct_tokens:,} different ones, {found.held_out_tokens:,} kept "
-        f"back. {found.parameters:,} parameters, about {size(found.step_bytes)} of memory for a step. "
-        f"{counted(found.steps, 'step')} of {counted(found.tokens_in_step, 'token')} read the text {passes:.1f} times: "
-        f"{work} TFLOP, {time} at the rate of {whose}. "
-        "A model this small learns words and the manner of its text, and no facts."
-    )
-
-
-def expected_rate(life: Life | None) -> tuple[float, str]:
-    """A rate (FLOP/s) to expect, and whose it is: that of the last training here, or of the recorded one."""
-    own = None if life is None else flops_per_second(life)
-    if own is not None:
-        return own, "the last training here"
-    recorded = flops_per_second(recorded_life())
-    assert recorded is not None
-    return recorded, "the recorded training, on the machine it ran on"
+        yield parser().parse_args([*asked.arguments(Path(folder)), "--out", folder])

@@ -3,13 +3,14 @@
 It is the recorded training, or the one that was started here: that is read from its log, again and again while it runs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
+from ...training.asked import Asked
 from ...training.life import Life, recorded_life
-from ...training.trainer import NOTHING, RUNNING, Asked, Trainer
+from ...training.trainer import FINISHED, NOTHING, RUNNING, State, Trainer
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot, plot_area
 from ..common.downloads import File, csv_file, save_button
@@ -28,6 +29,7 @@ LABEL = "Train"
 _ACCEPTED, _NORM = "share of its sentences that the grammar accepts", "norm of all gradients"
 RECORDED, OWN = "Recorded", "Started here"
 _POLL_SECONDS = 1.5
+_MOST_QUIET = 1200  # looks: whoever watches a paused training for half an hour may have left the page open
 _STRANGERS_SECONDS = 60.0
 _NOTHING_YET = "Nothing has been trained here yet: open “Train a model of your own”, and start."
 _AT_HOME = "This server shows a recorded training. On a machine of yours the page trains too: see the README."
@@ -35,11 +37,17 @@ _AT_HOME = "This server shows a recorded training. On a machine of yours the pag
 
 @dataclass(frozen=True)
 class Seen:
-    """What the page has drawn of a training that runs."""
+    """What the page has drawn of the training that was started here."""
 
+    training: str
     records: int
     points: int
     last_kept: int | None
+    quiet: int = 0  # looks in a row at a training that does not run
+
+    def looks_inside(self) -> tuple[Any, ...]:
+        """What changes when there is more than another point of the curves to draw."""
+        return self.training, self.points, self.last_kept
 
 
 def build(page: Page) -> None:
@@ -119,8 +127,8 @@ def build(page: Page) -> None:
     _wire_step(inside, of_step)
     if own is not None:
         with inside.opening:
-            open_step(page, own.trainer, inside.step, source, OWN)
-        _follow(page, own, source, of_curves, everything)
+            best = open_step(page, own.trainer, inside.step, source, OWN)
+        _follow(page, own, source, best, of_curves, everything)
 
     def file(chosen: str | None) -> File | None:
         try:
@@ -133,39 +141,47 @@ def build(page: Page) -> None:
         save_button("Save the measurements as CSV", "train-csv", file, [source])
 
 
-def _follow(page: Page, own: OwnTraining, source: gr.Radio, curves: Drawing, everything: Drawing) -> None:
+def _follow(
+    page: Page, own: OwnTraining, source: gr.Radio, best: gr.Button, curves: Drawing, everything: Drawing
+) -> None:
     """Draw the training that was started here while it runs, also for those who did not start it."""
     clock = gr.Timer(_POLL_SECONDS, active=False)
     drawn = gr.State(None)  # Seen: what the page has drawn of it
 
+    def stands(state: State, life: Life | None, chosen: str | None, quiet: int = 0) -> Updates:
+        # Somebody else may go on with what is paused: who watches it is to see that.
+        watches = chosen == OWN and state.kind != NOTHING and quiet < _MOST_QUIET
+        told = own.updates(state, life) | {clock: gr.Timer(active=state.kind == RUNNING or watches)}
+        return told | {best: gr.update(interactive=chosen == OWN and state.kind == FINISHED)}
+
     def look(before: Seen | None, chosen: str | None, axis: str | None, step: str | None, *values: Any) -> Updates:
         state = own.trainer.state()  # before its log is read: what it wrote last would else never be drawn
         life = own.trainer.life()
-        told = own.updates(state, life) | {clock: gr.Timer(active=state.kind == RUNNING)}
+        quiet = 0 if before is None or state.kind == RUNNING else before.quiet + 1
+        told = stands(state, life, chosen, quiet)
         if life is None or chosen != OWN:
             return told
-        now = Seen(len(life.records), len(life.points), life.nearest_kept(life.steps_done))
-        told[drawn] = now
-        if before is None or (now.points, now.last_kept) != (before.points, before.last_kept):
+        now = Seen(own.trainer.name, len(life.records), len(life.points), life.nearest_kept(life.steps_done))
+        told[drawn] = replace(now, quiet=quiet)
+        if before is None or now.looks_inside() != before.looks_inside():
             # Who looks at the newest step goes on to the next one.
             follows = before is None or step is None or int(step) >= (before.last_kept or 0)
             step = None if follows else step
             return told | everything.fn(chosen, axis, step, *values)
-        return told | (curves.fn(chosen, axis) if now != before else {})
+        return told | (curves.fn(chosen, axis) if now.records != before.records else {})
 
-    def begin() -> Updates:
-        state = own.trainer.state()
-        return own.updates(state, own.trainer.life()) | {clock: gr.Timer(active=state.kind == RUNNING)}
+    def begin(chosen: str | None) -> Updates:
+        return stands(own.trainer.state(), own.trainer.life(), chosen)
 
     def show_own() -> Updates:
         if own.trainer.state().kind == NOTHING:  # the start was refused
             return {clock: gr.Timer(active=False)}
         return {source: OWN, drawn: None, clock: gr.Timer(active=True)}
 
-    outputs = [clock, drawn, *own.outputs(), *everything.outputs]
+    outputs = [clock, best, drawn, *own.outputs(), *everything.outputs]
     clock.tick(look, [drawn, *everything.inputs], outputs, trigger_mode="once", **KEPT_EVENT)
-    page.when_opened(KEY, Drawing(begin, [], [clock, *own.outputs()], reads_text=False))
-    source.input(begin, None, [clock, *own.outputs()], **KEPT_EVENT)
+    page.when_opened(KEY, Drawing(begin, [source], [clock, best, *own.outputs()], reads_text=False))
+    source.input(begin, [source], [clock, best, *own.outputs()], **KEPT_EVENT)
     for listen in own.changed:
         listen(show_own, None, [source, drawn, clock], **KEPT_EVENT)
 

@@ -1,16 +1,17 @@
 """The code behind the Train tab: the recording read, or the visitor's training made again, and its numbers."""
 
+from hashlib import sha256
 from pathlib import Path
 from textwrap import fill
 
 from ...model_reference import file_name
+from ...training.asked import Asked
 from ...training.inner_look import N_CANDIDATES
 from ...training.life import Life
 from ...training.stories import PATH as STORIES
-from ...training.trainer import Asked
 from ..common.code import Code, code
 
-_OUT = "trained"  # the folder, below the project's, in which the pasted code trains
+_OUT = "trained"  # below it, the pasted code has a folder for each training
 _WIDTH = 100
 
 
@@ -50,14 +51,16 @@ scores = look.scores{f'["{score}"]' if life.look(step).scores else ""}  # (L, h)
 {_PRINTED}
 """
         )
+    # The step at which it was left is no step that a training on its own would keep.
+    only = step if step == life.passing_step else None
     measured = (
         f"scores = head_scores(model).{score}  # (L, h)"
         if life.look(step).scores
         else "scores = None  # the context is too short for them"
     )
-    return _life(asked) + code(
+    return _life(asked, only) + code(
         f"""
-model = load_model("{_OUT}/steps/{step:06d}")
+model = load_model("{_folder(asked, only)}/steps/{step:06d}")
 ids = model.tokenizer.encode({life.about["prompt"]!r}, special=True)
 ids = ids[-model.config.context_length :]
 table = next_token_table(model, ids, n={N_CANDIDATES})
@@ -78,34 +81,47 @@ attention = traced.blocks[{block}].attention[{number}]  # (t, t)
 _PRINTED = "print(candidates, deviation, attention[-1], scores)"
 
 
-def _life(asked: Asked | None) -> Code:
-    """`life`: the recorded one, or that of the same training made here."""
+def _life(asked: Asked | None, only: int | None = None) -> Code:
+    """`life`: the recorded one, or that of the same training made here, of its first steps only where it says so."""
     if asked is None:
         return code(
             "# Made by: python -m gpt.training.record_run FOLDER\nlife = recorded_life()",
             "gpt.training.life.recorded_life",
         )
-    text, options = asked
-    words = fill(" ".join(options), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    words = fill(" ".join(asked.options), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    folder = _folder(asked, only)
+    named, given = _named("text", asked.text), f'text, "--out", "{folder}"'
+    if asked.held_out:
+        named, given = f"{named}\n{_named('measured_by', asked.held_out)}", f'{given}, "--held-out", measured_by'
+    train = f"command.main([{given}, *options])"
+    if only is not None:
+        train = f'if not Path("{folder}").exists():\n    command.main([{given}, "--at-most", "{only}", *options])'
     return code(
-        f"{_text(text)}\n"
+        f"{named}\n"
         f'options = """\n{words}\n""".split()\n'
         "# As `python -m gpt.training` with these words does. When it is done, running this again trains nothing.\n"
-        f'command.main([text, "--out", "{_OUT}", *options])\n'
-        f'life = life_in(Path("{_OUT}"))',
+        f'{train}\nlife = life_in(Path("{folder}"))',
         "gpt.training.command",
         "gpt.training.life.life_in",
         "pathlib.Path",
     )
 
 
-def _text(text: Path | str) -> str:
-    """`text`: the bundled one, or a file that the visitor has to name."""
+def _folder(asked: Asked, only: int | None) -> str:
+    """Named after the text, and another one for other settings: no training goes on with another's checkpoint."""
+    text = asked.text.name if isinstance(asked.text, Path) else asked.text
+    settings = repr((text, asked.held_out, list(asked.options), only))
+    return f"{_OUT}/{asked.name}-{sha256(settings.encode()).hexdigest()[:8]}"
+
+
+def _named(name: str, text: Path | str) -> str:
+    """`name` is the path of the bundled text, or of a file that the visitor has to say."""
     if text == STORIES:
-        return f'text = "{STORIES.parent.name}/{STORIES.name}"'
+        return f'{name} = "{STORIES.parent.name}/{STORIES.name}"'
     if isinstance(text, str):
-        said, path = "the pasted text lies as a file, without blanks at its ends", "PATH OF THE PASTED TEXT"
+        what = "pasted text" if name == "text" else "pasted text to measure by"
+        said, path = f"the {what} lies as a file, without blanks at its ends", f"PATH OF THE {what.upper()}"
     else:
         # Nobody else is told where a file of this machine lies.
         said, path = "the text lies on your machine", f"PATH OF {file_name(str(text))}"
-    return f"# Write here where {said}.\ntext = {path!r}"
+    return f"# Write here where {said}.\n{name} = {path!r}"

@@ -26,8 +26,14 @@ def about(life: Life) -> str:
         f"{config['context_length']}) learns {head['text']}, "
         f"{head['tokens']:,} tokens, {head['distinct_tokens']:,} different ones, {start}: step {life.steps_done:,} of "
         f"{life.steps_planned:,}, each of {plan['batch_size']} × {counted(config['context_length'], 'token')}, with "
-        f"{head['optimizer']}. The last {head['held_out_tokens']:,} tokens it never learns: the text kept back."
+        f"{head['optimizer']}. {_kept_back(head)}"
     )
+
+
+def _kept_back(head: Mapping[str, Any]) -> str:
+    if head["held_out"]:
+        return f"{head['held_out']} it never learns: the text kept back, {head['held_out_tokens']:,} tokens of it."
+    return f"The last {head['held_out_tokens']:,} tokens it never learns: the text kept back."
 
 
 def before_next(life: Life, step: int) -> str:

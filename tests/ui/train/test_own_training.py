@@ -11,22 +11,22 @@ import pytest
 import torch
 
 from gpt.config import GPTConfig
+from gpt.engine.fair_share import ASKING, Client
 from gpt.library import Library
-from gpt.training.forecast import Forecast
 from gpt.training.life import recorded_life
 from gpt.training.options import model_fields, parser
 from gpt.training.suited_sizes import SMALLEST
 from gpt.ui.common.number_format import percent
 from gpt.ui.host.options import LAPTOP
 from gpt.ui.page import build_page
-from gpt.ui.train import settings
+from gpt.ui.train import settings, tab
 from gpt.ui.train.tab import OWN, RECORDED
 from tests.ui.code_behind.pasted import text_of
 from tests.ui.test_figures import numbers
-from tests.ui.visitor import Visitor
+from tests.ui.visitor import Visitor, _changed
 
-# The further settings as they are when nobody has touched them.
-FURTHER = ["", "", "", "", "", "gelu_tanh", True, True, True, False]
+# What is folded away as it is when nobody has touched it: of the training, of the model.
+OF_TRAINING, OF_MODEL = ["", "", ""], ["", "", "", "", "", "gelu_tanh", True, True, True, False]
 TEXT = "A fox ran over the hill and looked for the red ball. " * 60
 
 
@@ -46,12 +46,17 @@ def trained(library: Library) -> Iterator[Visitor]:
     visitor.put(train_text=TEXT, train_path="", train_emb_dim=32, train_n_layers=1, train_n_heads=2)
     visitor.put(train_context_length=16, train_batch_size=4, train_steps=6)
     visitor.fire("train-start")
+    await_words(visitor, "Finished")
+    yield visitor
+
+
+def await_words(visitor: Visitor, words: str) -> None:
+    """Watch until the page says this of the training."""
     end = time.monotonic() + 300
-    while "Finished" not in "".join(visitor.shown("train-stands")):
-        assert time.monotonic() < end
+    while words not in "".join(visitor.shown("train-stands")):
+        assert time.monotonic() < end, visitor.value("train-stands")
         time.sleep(0.5)
         tick(visitor)
-    yield visitor
 
 
 def tick(visitor: Visitor) -> None:
@@ -116,17 +121,14 @@ def test_the_recorded_one_is_still_there(trained):
 
 def test_before_the_start_it_is_said_what_it_takes(trained):
     trained.put(train_text="", train_preset="Seconds")
+    trained.fire("train-own", "expand")
+    assert "703 tokens to learn" not in trained.shown("train-forecast")[-1]
     trained.fire("train-preset", "input")
     told, recorded = trained.shown("train-forecast")[-1], recorded_life().about
     assert f"{recorded['tokens']:,} tokens to learn, {recorded['distinct_tokens']:,} different ones" in told
     assert f"{recorded['parameters']:,} parameters" in told
-    assert f"{SMALLEST['steps']:,} steps of 1,024 tokens" in told
-
-
-def test_a_training_of_a_moment_takes_more_than_nothing():
-    found = Forecast(700, 13, 69, steps=200, tokens_in_step=64, parameters=10, step_bytes=10, step_flops=6_000_000)
-    assert "0.001 TFLOP, less than a second at the rate of ours" in settings.expected(found, 1e10, "ours")
-    assert "1.2 TFLOP, 2 minutes at" in settings.expected(replace(found, steps=200_000), 1e10, "ours")
+    assert f"In {SMALLEST['steps']:,} steps of 1,024 tokens" in told
+    assert "<b>Measured</b>: the recorded training of this size came to" in told
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,15 @@ def test_a_training_of_a_moment_takes_more_than_nothing():
         ({"train_path": "/no/such/text"}, "This server reads no files of its visitors"),
         ({"train_n_heads": 7}, "7"),
         ({"train_norm_eps": "-1e-5"}, "norm_eps is -1e-05"),
+        ({"train_warmup": "1.5"}, "--warmup is 1.5: it is a share of the steps, from 0 to 1"),
+        ({"train_warmup": "nan"}, "--warmup is nan"),
+        ({"train_warmup": "a few"}, "Warm-up is “a few”: write a number, or leave it empty"),
+        ({"train_evaluate_every": "0"}, "evaluate_every is 0: choose a number of steps, 1 or more"),
+        ({"train_evaluate_every": "2.5"}, "Measure every is “2.5”: write a whole number, or leave it empty"),
+        ({"train_patience": "-1"}, "patience is -1: choose a number of held-out points"),
+        ({"train_held_out": "A fox."}, "The held-out text has 3 tokens: with a context of 64"),
+        ({"train_seed": 2**32}, "The seed is 4294967296"),
+        ({"train_emb_dim": 200_000, "train_n_heads": 1}, "GiB are free: choose a smaller model, batch or context"),
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, values, said):
@@ -147,16 +158,24 @@ def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, valu
         "train_n_heads": 4,
         "train_steps": 5,
         "train_rate": 0,
+        "train_seed": 5,
+        "train_held_out": "",
+        "train_warmup": "",
+        "train_evaluate_every": "",
+        "train_patience": "",
         "train_norm_eps": "",
     }
     trained.put(**plain | values)
     trained.fire("train-start")
-    assert said in trained.shown("train-own-note")[-1]
+    (note,) = trained.shown("train-own-note")
+    assert said in note
+    assert note.count("<p") == 1
     assert "Finished" in trained.value("train-stands")
+    trained.put(**plain)
 
 
 def test_a_number_of_0_is_left_to_the_trainer():
-    found = settings.arguments("adamw", 32, 0, 0, 0, 0, 0, 0.004, 0, 0, *FURTHER)
+    found = settings.arguments("adamw", 32, 0, 0, 0, 0, 0, 0.004, 0, 0, *OF_TRAINING, *OF_MODEL)
     given = ["--keep-steps", "12", "--optimizer", "adamw", "--emb-dim", "32", "--rate", "0.004", "--seed", "0"]
     assert found[: len(given)] == given
     asked = parser().parse_args(["a text", "--out", "a folder", *found])
@@ -166,8 +185,8 @@ def test_a_number_of_0_is_left_to_the_trainer():
 
 
 def test_every_setting_of_the_model_can_be_chosen():
-    further = ["99", "0.001", "0", "0.3", "", "relu", True, True, False, True]
-    asked = parser().parse_args(["t", "--out", "f", *settings.arguments("muon", *[0] * 9, *further)])
+    of_model = ["99", "0.001", "0", "0.3", "", "relu", True, True, False, True]
+    asked = parser().parse_args(["t", "--out", "f", *settings.arguments("muon", *[0] * 9, *OF_TRAINING, *of_model)])
     chosen = {name: value for name in model_fields() if (value := getattr(asked, name)) is not None}
     assert chosen == {
         "inner_dim": 99,
@@ -180,13 +199,27 @@ def test_every_setting_of_the_model_can_be_chosen():
         "scale_by_head_dim": False,
         "scale_by_layer": True,
     }
-    on_the_page = {name for name, *_ in (*settings._NUMBERS, *settings._FURTHER, *settings._SWITCHES)} | {"activation"}
+    on_the_page = {name for name, *_ in (*settings._NUMBERS, *settings._OF_MODEL, *settings._SWITCHES)} | {"activation"}
     assert set(model_fields()) <= on_the_page
 
 
-def test_a_further_setting_that_is_no_number_is_one_sentence():
+def test_warm_up_measurements_an_early_end_and_a_text_to_measure_by_can_be_chosen():
+    values = ["muon", *[0] * 9, " 0.2", "50", "3 ", *OF_MODEL]
+    asked = settings.asked(TEXT, "", " Another text. ", *values, local_files=False)
+    with settings.parsed(asked) as found:
+        assert (found.warmup, found.evaluate_every, found.patience) == (0.2, 50, 3)
+        assert found.text.read_text() == TEXT.strip()
+        assert found.held_out.read_text() == "Another text."
+    with settings.parsed(
+        settings.asked(TEXT, "", "", "muon", *[0] * 9, *OF_TRAINING, *OF_MODEL, local_files=False)
+    ) as found:
+        assert found.held_out is None
+        assert (found.warmup, found.evaluate_every, found.patience) == (0.05, None, None)
+
+
+def test_a_setting_that_is_no_number_is_one_sentence():
     with pytest.raises(ValueError, match="Inner width is “wide”: write a whole number, or leave it empty"):
-        settings.arguments("muon", *[0] * 9, "wide", *FURTHER[1:])
+        settings.arguments("muon", *[0] * 9, *OF_TRAINING, "wide", *OF_MODEL[1:])
 
 
 def test_a_file_is_read_where_the_server_is_the_visitors_own(tmp_path):
@@ -196,6 +229,60 @@ def test_a_file_is_read_where_the_server_is_the_visitors_own(tmp_path):
         long.truncate(30_000_000)
     with pytest.raises(ValueError, match=r"has 28\.61 MiB, and the page takes up to"):
         settings.asked_text("", str(tmp_path / "long.txt"), local_files=True)
+
+
+def clock_of(visitor: Visitor) -> bool:
+    """Whether the last event left the page looking again and again."""
+    return [_changed(value)["active"] for block, value in visitor.news if isinstance(block, gr.Timer)][-1]
+
+
+def test_who_watches_sees_it_when_somebody_goes_on_with_it(trained):
+    for source, looks in ((OWN, True), (RECORDED, False)):
+        trained.put(train_source=source)
+        tick(trained)
+        assert "Finished" in trained.value("train-stands")
+        assert clock_of(trained) is looks
+    trained.put(train_source=OWN)
+
+
+def test_who_watches_nothing_for_long_is_taken_to_have_left(trained, monkeypatch):
+    monkeypatch.setattr(tab, "_MOST_QUIET", 3)
+    trained.fire("train-source", "input")
+    seen = []
+    for _ in range(5):
+        tick(trained)
+        seen.append(clock_of(trained))
+    assert seen[-1] is False
+    trained.fire("train-source", "input")
+
+
+def test_nobody_steers_the_training_of_another_visitor_of_a_public_host(library):
+    page = Visitor(library, replace(LAPTOP, public=True, allow_training=True), tab="train")
+    page.put(train_text=TEXT, train_emb_dim=32, train_n_layers=1, train_n_heads=2, train_context_length=16)
+    page.put(train_batch_size=4, train_steps=100_000)
+
+    def press(button: str, address: str) -> str:
+        """What the visitor at an address is told."""
+        ours = ASKING.set(Client(address))
+        try:
+            page.fire(button)
+            return page.shown("train-own-note")[-1]
+        finally:
+            ASKING.reset(ours)
+
+    assert press("train-start", "192.0.2.1") == ""
+    await_words(page, "Training: step")
+    assert "A training runs on this server already" in press("train-start", "192.0.2.2")
+    for button in ("train-pause", "train-one-step", "train-go-on", "train-again"):
+        assert "Another visitor has started this training" in press(button, "192.0.2.2")
+    tick(page)
+    assert "Training: step" in page.value("train-stands")
+    assert press("train-pause", "192.0.2.1") == ""
+    await_words(page, "Paused after step")
+    for button in ("train-one-step", "train-go-on", "train-again"):
+        assert "Another visitor has started this training" in press(button, "192.0.2.2")
+    tick(page)
+    assert "Paused after step" in page.value("train-stands")
 
 
 def test_a_public_host_shows_the_recorded_one_alone(uneven_library):
@@ -223,6 +310,19 @@ def test_a_saved_step_becomes_a_model_of_the_picker(trained, library):
     trained.put(model_name="pasted@0")
     trained.fire("load-model")
     assert "<b>pasted@0</b>" in trained.shown("loaded")[-1]
+
+
+def test_the_best_model_stands_beside_the_steps(trained, library):
+    trained.put(train_source=OWN)
+    tick(trained)
+    offered = [value for block, value in trained.news if block.elem_id == "train-open-best"]
+    assert offered[-1]["interactive"] is True
+    trained.fire("train-open-best")
+    assert "pasted@best is your model now" in trained.shown("train-opened")[-1]
+    trained.put(train_step="6")
+    trained.fire("train-open")  # of so short a training the last step is the best
+    best, last = (library.get(name).model.state_dict() for name in ("pasted@best:float32", "pasted@6:float32"))
+    assert all(torch.equal(best[name], last[name]) for name in best)
 
 
 def test_the_recording_has_no_weights_to_open(trained):
