@@ -49,11 +49,7 @@ class HeadScores:
 def head_scores(model: GPTModel, seed: int = 123) -> HeadScores:
     """Scores of every head over N_SEQUENCES random sequences of tokens that the model knows, each written twice.
 
-<<<<<<< HEAD
-    The seed draws the tokens. Raises ValueError for a seed that torch's generator does not take, and for a model whose
-=======
     The seed draws the tokens, from 0 to LARGEST_WEIGHT_SEED. Raises ValueError for another one, and for a model whose
->>>>>>> main
     context holds no two copies.
     """
     sequences = repeated_sequences(model, seed)
@@ -100,8 +96,6 @@ def repeated_sequences(model: GPTModel, seed: int) -> list[list[int]]:
             f"This model knows {len(ids)} tokens and reads {model.config.context_length} at a time: the test for "
             f"induction needs 2 tokens, written twice."
         )
-    if not 0 <= seed <= LARGEST_WEIGHT_SEED:
-        raise ValueError(f"seed is {seed}: choose a whole number from 0 to {LARGEST_WEIGHT_SEED:,}.")
     generator = torch.Generator().manual_seed(seed)
     drawn = [ids[torch.randperm(len(ids), generator=generator)[:n]].tolist() for _ in range(N_SEQUENCES)]
     return [sequence * 2 for sequence in drawn]

@@ -36,14 +36,8 @@ BUTTONS = {
     "save-this-run",  # in ui/generate/test_saved.py
     "beside-csv",  # in ui/generate/test_beside.py
 }  # fmt: skip
-WITHOUT_A_FILE_HERE = {
-    "beside-csv",
-    "off-csv",
-    "off-candidates-csv",
-    "swap-csv",
-    "train-csv",
-    "save-turn",
-}  # nothing is there until something is asked
+# Nothing is there until something is asked.
+WITHOUT_A_FILE_HERE = {"beside-csv", "off-csv", "off-candidates-csv", "swap-csv", "train-csv", "save-turn"}
 TOKEN, BLOCK = 5, 2  # what is looked at in all of these: neither the first nor in the middle
 SETTINGS = {"max_new_tokens": 6, "temperature": 0.7, "top_k": 30, "top_p": 0.9, "seed": 11}
 
