@@ -14,8 +14,18 @@ from gpt.attribution.effects import change
 from gpt.attribution.head_scores import head_scores
 from gpt.ui.attribution.panels import NAMES
 from gpt.ui.attribution.switched_words import CANDIDATE_COLUMNS
+from tests.ui.visitor import Visitor
 
 HEADS = 2  # of the visitor's model
+
+
+@pytest.fixture(scope="module")
+def visitor(uneven_library) -> Visitor:
+    """A visitor with a text of their own: what is measured here is kept, and other tests begin without it."""
+    visitor = Visitor(uneven_library)
+    visitor.put(prompt="She went home and", length=6, temperature=0.7, top_k=30, top_p=0.9, seed=11)
+    visitor.fire("generate")
+    return visitor
 
 
 @pytest.fixture
