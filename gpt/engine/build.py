@@ -28,8 +28,11 @@ _TIME_LIMIT_SECONDS = 60
 _STALE_SECONDS = 600  # a temporary file this old belongs to no process that is still writing it
 # No sum is regrouped and no multiply-add is fused but where the code says so: the bits do not depend on the compiler,
 # nor on what CC asks of it (-ffast-math, which some compilers do unasked).
-_FLAGS = ("-std=c11", "-O3", "-fPIC", "-D_GNU_SOURCE", "-fno-fast-math", "-fno-unsafe-math-optimizations")
-_FLAGS += ("-fno-associative-math", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+_FLAGS = (
+    *("-std=c11", "-O3", "-fPIC", "-D_GNU_SOURCE"),
+    *("-fno-fast-math", "-fno-unsafe-math-optimizations", "-fno-associative-math", "-ffp-contract=off"),
+    *("-fno-math-errno", "-fno-trapping-math"),
+)
 
 
 class BuildError(Exception):
