@@ -19,7 +19,6 @@ from .model_reference import (
     STORYTELLER_FOLDER,
     UNTRAINED,
     Reference,
-    folder_of,
     is_path,
     is_repository,
 )
@@ -36,6 +35,14 @@ class ModelInfo:
     available: bool
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """A model that has a name and lies on this machine."""
+
+    path: Path  # of a file or folder
+    description: str
+
+
 class Catalogue:
     """The models of one server by name. `default` names the one that "" stands for, or is a path of a file or folder.
 
@@ -47,7 +54,11 @@ class Catalogue:
         self.local_files = local_files
         self.hub_models = None if hub_models is None else tuple(map(hub.short_name, hub_models))
         self.default = default or (STORYTELLER if STORYTELLER_FOLDER.is_dir() else UNTRAINED)
-        self._added: dict[str, tuple[Path, str]] = {}  # folder and description of models made here, by name
+        self._stored: dict[str, _Stored] = {}
+        first = Reference.parse(self.default).name
+        if is_path(first):
+            self.add(first, Path(first).expanduser(), "the file this server was started with")
+        self.add(STORYTELLER, STORYTELLER_FOLDER, "a small GPT-2 trained on children's books, in the box")
         self.default = str(self.known(""))
 
     def models(self) -> list[ModelInfo]:
@@ -55,18 +66,16 @@ class Catalogue:
         default = self.known("").name
         names = dict.fromkeys([*hub.REPOSITORIES, *(self.hub_models or ()), default])
         on_the_hub = [name for name in names if self.is_on_the_hub(name)]
-        infos = [_untrained_info()]
+        # A default that is missing is an error, which ends the start of the server.
+        stored = [each for each in self._stored if each == default or self.path_of(each).exists()]
+        infos = [self._stored_info(name) for name in stored]
+        infos += [_untrained_info()]
         infos += [_hub_info(name) for name in on_the_hub if name == default or self._can_be_had(name)]
-        if STORYTELLER_FOLDER.is_dir():
-            infos.insert(0, self._file_info(STORYTELLER, "a small GPT-2 trained on children's books, in the box"))
-        infos += [self._file_info(name, description) for name, (_, description) in self._added.items()]
-        if self._is_path(default):
-            infos.insert(0, self._file_info(self.default, "the file this server was started with"))
         return infos
 
-    def add(self, name: str, folder: Path, description: str) -> None:
-        """Let everybody choose a model that was made on this server, by a name that no other one has."""
-        self._added[name] = (folder, description)
+    def add(self, name: str, path: Path, description: str) -> None:
+        """Let everybody choose the model of a file or folder of this server, by a name that no other one has."""
+        self._stored[name] = _Stored(path, description)
 
     def default_config(self) -> GPTConfig:
         """The settings of the default model, without its weights.
@@ -78,29 +87,29 @@ class Catalogue:
             return GPTConfig.preset("gpt2-124M")
         if default.name in hub.REPOSITORIES:
             return _released(default.name)
-        folder = hub.downloaded(default.name) if self.is_on_the_hub(default.name) else folder_of(default.name)
+        folder = hub.downloaded(default.name) if self.is_on_the_hub(default.name) else self.path_of(default.name)
         if folder is None:
             raise ValueError(f"{default.name} is not on this machine yet: load it first.")
         stored = stored_config(folder)
         activation, n_heads = default.activation or stored.activation, default.n_heads or stored.n_heads
         return replace(stored, activation=activation, n_heads=n_heads)
 
-    def _file_info(self, name: str, description: str) -> ModelInfo:
-        return ModelInfo(name, description, stored_parameters(self.folder_of(name)), True, True)
-
     def known(self, reference: str) -> Reference:
         """What is asked for, under the name by which it is kept. Raises ValueError for an unknown name."""
         wanted = Reference.parse(reference or self.default)
         if wanted.name == UNTRAINED:
-            return replace(wanted, activation=None, n_heads=None)
-        return replace(wanted, name=self._known_name(wanted.name), seed=CHAPTER_SEED)
+            return replace(wanted, activation=None, n_heads=None, untrained=False)
+        seed = wanted.seed if wanted.untrained else CHAPTER_SEED
+        return replace(wanted, name=self._known_name(wanted.name), seed=seed)
+
+    def _stored_info(self, name: str) -> ModelInfo:
+        stored = self._stored[name]
+        return ModelInfo(name, stored.description, stored_parameters(stored.path), True, True)
 
     def _known_name(self, name: str) -> str:
-        if name in self._added:
+        if self._is_stored(name):
             return name
         is_ours = name == Reference.parse(self.default).name
-        if self._is_path(name):
-            return name
         known = hub.short_name(name) if is_repository(name) else name
         if (known in NAMES or is_repository(known)) and (is_ours or self._can_be_had(known)):
             return known
@@ -108,21 +117,17 @@ class Catalogue:
         others = ", or owner/name of a repository on the Hub" if self.hub_models is None else ""
         raise ValueError(f"There is no model called {name[:80]!r}: choose one of {names}{others}.")
 
-    def _is_path(self, name: str) -> bool:
-        """Whether a name is a path that may be opened here: strangers name none, not even one that exists."""
-        if name in self._added:
-            return False
-        return (self.local_files or name == Reference.parse(self.default).name) and is_path(name)
+    def _is_stored(self, name: str) -> bool:
+        """Whether a model is opened from this machine's files. A stranger cannot name a path, even if it exists."""
+        return name in self._stored or (self.local_files and is_path(name))
 
-    def folder_of(self, name: str) -> Path:
-        """The folder or file of a model that lies on this machine."""
-        return self._added[name][0] if name in self._added else folder_of(name)
+    def path_of(self, name: str) -> Path:
+        """The file or folder of a model that is stored on this machine."""
+        return self._stored[name].path if name in self._stored else Path(name).expanduser()
 
     def is_on_the_hub(self, name: str) -> bool:
         """Whether a model's files come from the Hub, downloaded already or not."""
-        if name in self._added:
-            return False
-        return name in hub.REPOSITORIES or (is_repository(name) and not self._is_path(name))
+        return not self._is_stored(name) and (name in hub.REPOSITORIES or is_repository(name))
 
     def _can_be_had(self, name: str) -> bool:
         """Whether it may be downloaded, or need not be; what lies in the host's cache is not for strangers to find."""
@@ -133,12 +138,15 @@ class Catalogue:
     def bytes_needed(self, wanted: Reference) -> int:
         """About what a model takes while it is loaded; 0 for one of which the Hub has to be asked first."""
         if wanted.name == UNTRAINED:
-            # Drawn in float32 whatever comes of it.
-            return count_parameters(GPTConfig.preset("gpt2-124M")).total * (8 if wanted.precision == "float32" else 7)
+            return _bytes_drawn(count_parameters(GPTConfig.preset("gpt2-124M")).total, wanted.precision)
+        if wanted.untrained:
+            # The trained model stands beside it while its settings are taken over.
+            read = self.bytes_needed(replace(wanted, untrained=False, precision="float32"))
+            return read + _bytes_drawn(read // 8, wanted.precision)
         if wanted.name in hub.REPOSITORIES:
             return bytes_of(count_parameters(GPTConfig.preset(wanted.name)).total, wanted.precision)
         if not self.is_on_the_hub(wanted.name):
-            return bytes_of(stored_parameters(self.folder_of(wanted.name)), wanted.precision)
+            return bytes_of(stored_parameters(self.path_of(wanted.name)), wanted.precision)
         folder = hub.downloaded(wanted.name)
         if folder is None:
             return 0
@@ -149,6 +157,11 @@ class Catalogue:
 def bytes_of(parameters: int, precision: str) -> int:
     """The weights, and what is packed of them for reading."""
     return parameters * (8 if precision == "float32" else 5)
+
+
+def _bytes_drawn(parameters: int, precision: str) -> int:
+    """The same for random weights, which are drawn in float32 whatever comes of them."""
+    return parameters * (8 if precision == "float32" else 7)
 
 
 def _untrained_info() -> ModelInfo:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from .engine.batch import Client
+from .engine.compiled_pass import head_logits
 from .engine.packed_model import packed_model
-from .engine.rows import head_logits
-from .engine.text_reader import text_reader
+from .engine.text_reader import TextReader, text_reader
 from .model import GPTModel
 from .sampling import Draw, Sampling, TokenTable, draw, token_table
 from .seeding import LARGEST_DRAW_SEED, uniform_numbers
@@ -78,6 +78,18 @@ def steps_after(
     return _steps(model, checked_ids(model, ids), settings, stop_id, client)
 
 
+def read_along(model: GPTModel, ids: Sequence[int] | Tensor, n_prompt: int, client: Client = None) -> Iterator[Tensor]:
+    """What the steps would keep that write ids after the first n_prompt of them: their final hidden vectors (n, d).
+
+    The model chooses nothing: it reads a text of someone else just as it would read its own. Raises ValueError at once
+    for wrong arguments.
+    """
+    listed = checked_ids(model, ids)
+    if not _is_whole(n_prompt) or not 1 <= n_prompt < len(listed):
+        raise ValueError(f"n_prompt is {n_prompt} of {len(listed)} ids: choose 1 or more, and leave at least one.")
+    return _read_along(model, listed, n_prompt, client)
+
+
 def next_token_table(
     model: GPTModel,
     ids: Sequence[int] | Tensor,
@@ -127,27 +139,45 @@ def _steps(model: GPTModel, ids: list[int], settings: Settings, stop_id: int | N
     context_length = model.config.context_length
     reader = text_reader(model, min(len(ids) + settings.max_new_tokens, context_length), client)
     next_uniform = uniform_numbers(settings.seed)
-    unread = ids
+    n_unread = len(ids)
     try:
         for _ in range(settings.max_new_tokens):
-            # 1. Read what is new; when the window has to slide every position changes, so read all of it again.
-            if len(ids) > context_length:
-                reader.restart()
-                hidden, logits = reader.read(ids[-context_length:])
-                # A copy, because a slice would keep the vectors of the whole window alive with every step.
-                hidden = hidden[-len(unread) :].clone()
-            else:
-                hidden, logits = reader.read(unread)
+            # 1. Read what is new.
+            hidden, logits = _read_end(reader, ids, n_unread, context_length)
             # 2. Draw from the scores of the whole vocabulary for the place after the last token.
             chosen = draw(logits, settings.sampling, next_uniform)
             yield Step(**vars(chosen), hidden=hidden)
             # 3. The token becomes input.
             if chosen.token_id == stop_id:
                 return
-            unread = [chosen.token_id]
-            ids = ids + unread
+            ids = [*ids, chosen.token_id]
+            n_unread = 1
     finally:
         reader.close()
+
+
+def _read_along(model: GPTModel, ids: list[int], n_prompt: int, client: Client) -> Iterator[Tensor]:
+    context_length = model.config.context_length
+    reader = text_reader(model, min(len(ids), context_length), client)
+    try:
+        for stop in range(n_prompt, len(ids)):
+            n_unread = n_prompt if stop == n_prompt else 1
+            yield _read_end(reader, ids[:stop], n_unread, context_length)[0]
+    finally:
+        reader.close()
+
+
+def _read_end(reader: TextReader, ids: list[int], n_unread: int, context_length: int) -> tuple[Tensor, Tensor]:
+    """Final hidden vectors of the last n_unread of ids, those before them read already, and the logits after them.
+
+    When the window has to slide every position changes, so all of it is read again.
+    """
+    if len(ids) <= context_length:
+        return reader.read(ids[-n_unread:])
+    reader.restart()
+    hidden, logits = reader.read(ids[-context_length:])
+    # A copy, because a slice would keep the vectors of the whole window alive with every step.
+    return hidden[-n_unread:].clone(), logits
 
 
 def _is_whole(value: object) -> bool:

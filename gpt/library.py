@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -24,8 +24,8 @@ from .files import hub, hub_progress
 from .files.weights import WeightsError, load_model
 from .model import GPTModel
 from .model_loads import Load, Loads, Memory, NobodyWaits
-from .model_reference import STORYTELLER, UNTRAINED, Reference
-from .seeding import seeded
+from .model_reference import CHAPTER_SEED, STORYTELLER, UNTRAINED, Reference
+from .seeding import init_weights, seeded
 from .tokenizer import Tokenizer
 
 # How much of the machine's memory models may fill together.
@@ -116,8 +116,10 @@ class Library(Catalogue):
         Raises ValueError for an unknown name, and for an untrained model that memory has no room for.
         """
         wanted = self.known(reference)
-        if wanted.name == UNTRAINED:
+        if wanted.is_drawn:
             self._check_room(wanted, self.bytes_needed(wanted))
+        if wanted.untrained:
+            return self.comes_at_once(str(_trained(wanted)))
         is_small = wanted.name in (STORYTELLER, UNTRAINED)
         return is_small or str(wanted) == str(self.known("")) or self.is_loaded(reference)
 
@@ -170,7 +172,7 @@ class Library(Catalogue):
         if name == UNTRAINED:
             return None
         if not self.is_on_the_hub(name):
-            return self.folder_of(name)
+            return self.path_of(name)
         found = hub.downloaded(name)
         if found is None and name not in hub.REPOSITORIES:
             description = hub_progress.describe(name, load.tell)
@@ -184,11 +186,12 @@ class Library(Catalogue):
         if folder is None:
             load.said = "Drawing random weights …"
             model = set_precision(_untrained_model(wanted.seed), wanted.precision)
+        elif wanted.untrained:
+            load.said = "Drawing random weights …"
+            model = _drawn_again(self._opened(_trained(wanted), folder), wanted)
         else:
             load.said = "Reading the weights …"
-            said = (wanted.precision, wanted.activation, wanted.n_heads)
-            on_the_hub = self.is_on_the_hub(wanted.name)
-            model = hub.open_folder(wanted.name, folder, *said) if on_the_hub else load_model(folder, *said)
+            model = self._opened(wanted, folder)
         packed_model(model)  # now, so that nobody's first token waits for it
         loaded = _described(wanted, model)
         self._memory.take(model, held_bytes)
@@ -196,6 +199,12 @@ class Library(Catalogue):
             self._in_memory[loaded.reference] = model
             self._loaded[loaded.reference] = loaded
         return loaded
+
+    def _opened(self, wanted: Reference, folder: Path) -> GPTModel:
+        said = (wanted.precision, wanted.activation, wanted.n_heads)
+        if self.is_on_the_hub(wanted.name):
+            return hub.open_folder(wanted.name, folder, *said)
+        return load_model(folder, *said)
 
     def _let_go_of_one(self) -> bool:
         """Of the model used least recently; whoever still uses it keeps it in memory until they finish."""
@@ -212,7 +221,7 @@ def _described(wanted: Reference, model: GPTModel) -> LoadedModel:
         name=wanted.name,
         model=model,
         precision=wanted.precision,
-        trained=wanted.name != UNTRAINED,
+        trained=not wanted.is_drawn,
         parameters=count_parameters(model.config).total,
         weight_bytes=weight_bytes(model),
     )
@@ -223,3 +232,17 @@ def _untrained_model(seed: int) -> GPTModel:
         model = GPTModel(GPTConfig.preset("gpt2-124M"))
     model.tokenizer = Tokenizer()
     return model.eval().requires_grad_(False)
+
+
+def _trained(wanted: Reference) -> Reference:
+    """The model in float32 whose settings an untrained one has."""
+    return replace(wanted, untrained=False, seed=CHAPTER_SEED, precision="float32")
+
+
+def _drawn_again(trained: GPTModel, wanted: Reference) -> GPTModel:
+    """The same model as its training could have begun: with random weights of the seed that is wanted."""
+    with seeded(wanted.seed):
+        model = GPTModel(trained.config)
+        init_weights(model)
+    model.tokenizer, model.notes = trained.tokenizer, trained.notes
+    return set_precision(model.eval().requires_grad_(False), wanted.precision)

@@ -1,4 +1,4 @@
-"""How a visitor names a model: "name", "name:int8", "name#7" (untrained, seed 7), "path:gelu:4heads".
+"""How a visitor names a model: "name", "name:int8", "path:gelu:4heads", "name:untrained#7" (weights drawn with seed 7).
 
 The name is one of ours, the path of a file or folder, or a repository of the Hub.
 """
@@ -22,7 +22,7 @@ LOCAL_FILE = "file:"  # what the name of a local file begins with in a link
 
 _REFERENCE = re.compile(
     rf"(?P<name>.+?)(?::(?P<precision>{'|'.join(PRECISIONS)}))?(?::(?P<activation>{'|'.join(ACTIVATIONS)}))?"
-    r"(?::(?P<n_heads>[1-9][0-9]{0,5})heads)?(?:#(?P<seed>[0-9]{1,18}))?"
+    r"(?::(?P<n_heads>[1-9][0-9]{0,5})heads)?(?P<untrained>:untrained)?(?:#(?P<seed>[0-9]{1,18}))?"
 )
 
 
@@ -38,6 +38,7 @@ class Reference:
     seed: int = CHAPTER_SEED  # of an untrained model's weights
     activation: str | None = None  # None is what the file says
     n_heads: int | None = None
+    untrained: bool = False  # the settings of that model, with weights as a training begins
 
     def __post_init__(self) -> None:
         check_precision(self.precision)
@@ -59,13 +60,20 @@ class Reference:
             CHAPTER_SEED if seed is None else int(seed),
             match["activation"],
             None if n_heads is None else int(n_heads),
+            match["untrained"] is not None,
         )
 
     def __str__(self) -> str:
         said = [] if self.precision == "float32" else [self.precision]
         said += [self.activation] if self.activation else []
         said += [f"{self.n_heads}heads"] if self.n_heads else []
+        said += ["untrained"] if self.untrained else []
         return ":".join([self.name, *said]) + ("" if self.seed == CHAPTER_SEED else f"#{self.seed}")
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its weights are random ones."""
+        return self.untrained or self.name == UNTRAINED
 
 
 def in_an_address(reference: str) -> str:
@@ -77,11 +85,6 @@ def in_an_address(reference: str) -> str:
 def file_name(path: str) -> str:
     """The last part of a path, whichever system it is from; the path need not lead anywhere."""
     return PureWindowsPath(path).name or Path(path).expanduser().absolute().name
-
-
-def folder_of(name: str) -> Path:
-    """Where the model lies that is in the box, or that a path names."""
-    return STORYTELLER_FOLDER if name == STORYTELLER else Path(name).expanduser()
 
 
 def is_path(name: str) -> bool:

@@ -158,7 +158,7 @@ def written_again(model: GPTModel, model_name: str, run: Run) -> Iterator[Run]:
         )
     if run.parted_at >= len(parent.ids):
         raise ValueError(
-            f"This model's text has {len(parent.ids)} tokens, and the branch begins at token {run.parted_at + 1}: "
+            f"This model's text ends at token {len(parent.ids)}, and the branch begins at token {run.parted_at + 1}: "
             "run the prompt instead."
         )
     yield from branch(model, parent, run.parted_at, token_id)

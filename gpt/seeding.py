@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from threading import Lock
 
 import torch
+from torch import nn
+
+from .model import GPTModel
 
 # torch's generator on a CPU takes so many values of a seed: 2^32 + 5 would be 5 again.
 LARGEST_WEIGHT_SEED = 2**32 - 1
@@ -37,3 +40,14 @@ def uniform_numbers(seed: int) -> Callable[[], float]:
         return random.Random(seed).random
     generator = torch.Generator().manual_seed(seed)
     return lambda: torch.rand((), dtype=torch.float64, generator=generator).item()
+
+
+def init_weights(model: GPTModel) -> None:
+    """GPT-2's initial weights (Radford et al. 2019, section 2.3): 0.02, and less where a block ends in a shortcut."""
+    for name, parameter in model.named_parameters():
+        if name.endswith(("out_proj.weight", "layers.2.weight")):
+            nn.init.normal_(parameter, std=0.02 / (2 * model.config.n_layers) ** 0.5)
+        elif parameter.ndim == 2:
+            nn.init.normal_(parameter, std=0.02)
+        elif not name.endswith("scale"):
+            nn.init.zeros_(parameter)

@@ -10,9 +10,9 @@ from transformers import GPT2LMHeadModel
 
 from gpt.cache import KVCache
 from gpt.config import GPTConfig
-from gpt.engine.rows import Text
+from gpt.engine.compiled_pass import Text
 from gpt.files.weights import save_model
-from gpt.generation import generate, logits_of, next_token_table
+from gpt.generation import generate, logits_of, next_token_table, read_along
 from gpt.model import GPTModel
 from gpt.sampling import Sampling, draw, score, token_table
 from gpt.seeding import uniform_numbers
@@ -103,6 +103,21 @@ def test_the_first_step_keeps_a_vector_for_each_prompt_token_and_the_others_one(
 def test_past_the_context_length_a_step_keeps_only_its_own_vector_in_memory(model):
     *_, last = generate(model, PROMPT, 20)
     assert last.hidden.untyped_storage().nbytes() == 4 * CONFIG.emb_dim
+
+
+@pytest.mark.parametrize("n_prompt", [1, 5, 30])
+def test_reading_along_keeps_what_writing_the_text_kept_to_the_bit(model, n_prompt):
+    prompt = [(7 * i) % 90 for i in range(n_prompt)]
+    steps = list(generate(model, prompt, max_new_tokens=20, seed=5))
+    ids = [*prompt, *(step.token_id for step in steps)]
+    read = list(read_along(model, ids, n_prompt))
+    assert all(torch.equal(hidden, step.hidden) for hidden, step in zip(read, steps, strict=True))
+
+
+@pytest.mark.parametrize("n_prompt", [0, 3, True])
+def test_reading_along_needs_a_prompt_and_something_after_it(model, n_prompt):
+    with pytest.raises(ValueError, match="choose 1 or more, and leave at least one"):
+        read_along(model, [1, 2, 3], n_prompt)
 
 
 def test_the_figures_of_a_step_are_those_of_the_full_softmax(model):

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
@@ -17,9 +18,9 @@ LAYERS = (
     ("cache", "model", "tokenizer", "seeding"),
     ("engine",),
     ("files", "estimates"),
-    ("sampling", "generation", "runs", "tracing", "recording"),
+    ("sampling", "generation", "runs", "saved_run", "tracing", "recording"),
     ("model_reference", "model_loads", "catalogue", "library"),
-    ("chapter", "attribution", "training"),
+    ("chapter", "attribution", "comparison", "training"),
     ("ui",),
     ("app",),
 )
@@ -40,6 +41,7 @@ def running_nodes(node: ast.AST) -> Iterator[ast.AST]:
             yield from running_nodes(child)
 
 
+@cache
 def imports(name: str) -> set[str]:
     """Full names of what a module imports, at its top or inside a function."""
     path = PATHS[name]
@@ -72,6 +74,24 @@ def test_a_module_imports_nothing_from_above_itself(name):
 
 def test_no_module_needs_itself():
     tuple(TopologicalSorter({name: imports(name) & PATHS.keys() for name in PATHS}).static_order())
+
+
+def ui_package(name: str) -> str | None:
+    """Which package of gpt/ui a module is in: a tab, `common` or `tour`; None elsewhere and in `host`, which serves."""
+    parts = name.split(".")
+    is_in_one = parts[:2] == ["gpt", "ui"] and len(parts) > 3 and parts[2] != "host"
+    return parts[2] if is_in_one else None
+
+
+def test_no_tab_needs_itself_through_another_and_what_they_share_needs_none():
+    needs: dict[str, set[str]] = {}
+    for name in PATHS:
+        package = ui_package(name)
+        if package is not None:
+            needs.setdefault(package, set()).update({ui_package(each) for each in imports(name)} - {None, package})
+    assert len(needs) > 8
+    assert not needs["common"]
+    tuple(TopologicalSorter(needs).static_order())
 
 
 def test_only_the_page_imports_what_draws_it():

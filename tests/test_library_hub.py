@@ -42,11 +42,6 @@ def test_a_repository_is_one_model_by_its_name_and_by_its_address():
     assert loaded.reference == NAME
 
 
-def test_openais_models_have_one_name_by_which_they_are_kept():
-    library = Library(UNTRAINED)
-    assert library.known("openai-community/gpt2:int8") == library.known("gpt2-124M:int8")
-
-
 @pytest.mark.usefixtures("hub")
 def test_a_path_of_that_name_comes_first_where_paths_are_opened_and_strangers_reach_none(tmp_path, monkeypatch):
     with_ids(tmp_path / NAME)
@@ -79,11 +74,6 @@ def test_what_lies_in_the_cache_is_had_offline_but_not_by_strangers(monkeypatch)
     assert Library(UNTRAINED, local_files=True, hub_models=()).get(NAME).parameters == 18_384
     with pytest.raises(ValueError, match=NOT_HAD):
         Library(UNTRAINED, hub_models=()).get(NAME)
-
-
-def test_a_name_that_no_host_could_mean_is_refused_when_the_server_starts():
-    with pytest.raises(ValueError, match="'gpt2' is no repository: write owner/name"):
-        Library(UNTRAINED, hub_models=("gpt2",))
 
 
 def test_size_and_parameters_are_known_before_anything_is_kept(hub):

@@ -337,7 +337,7 @@ def test_a_branch_is_written_again_with_its_token_at_its_place(model, position):
 def test_a_branch_that_another_model_cannot_have_is_refused_with_a_reason(model):
     *_, run = branch(model, numbered(run_of(model)), 9, 61)
     shorter = replace(run, parent=replace(run.parent, settings=replace(run.settings, max_new_tokens=2)))
-    with pytest.raises(ValueError, match="text has 7 tokens, and the branch begins at token 10"):
+    with pytest.raises(ValueError, match="text ends at token 7, and the branch begins at token 10"):
         list(written_again(model, "the same", shorter))
     with pytest.raises(ValueError, match="is no token of this model"):
         list(written_again(model, "the same", replace(run, reader=TOKENIZER)))

@@ -1,14 +1,16 @@
 """How decoding is fast: number formats, compiled code (C sources in c/), and who may use the machine.
 
-A new token on its way, each asking the next: `gpt.generation` draws it from what a reader (`text_reader`) gives it; the
-reader hands its ids to the batch of everybody who reads with this model (`batch`), which decides by a rule
-(`fair_share`) and in turns (`fair_lock`) who is read now; `rows` checks those ids and makes one pass of them by the
-compiled library, c/pass.c.
+The way of a new token, one module after the other:
 
-What a pass reads is a snapshot of the model (`packed_model`), made anew when `fingerprint` sees a change; its weights
-lie in `panels`, in one of the formats of `precision`. `compiled` opens the library, once `build` has compiled it and
-`self_check` and `pass_check` have seen it compute what torch computes. `logits` are what the draw asks of a pass.
-Without a library the reader asks the model's own modules.
+1. `gpt.generation` asks a reader (`text_reader`) for logits and draws the token from them (`logits`).
+2. The reader hands its ids to the batch of all who read with this model (`batch`).
+3. The batch decides whose ids are read now: by a rule (`fair_share`), and one pass at a time (`fair_lock`).
+4. `compiled_pass` checks those ids and reads them in one pass of the compiled library, c/pass.c.
+
+A pass reads a snapshot of the model (`packed_model`). A new one is made when `fingerprint` sees a change. Its weights
+lie in `panels`, which come from where `weight_panels` says, in one of the formats of `precision`. `build` compiles the
+library. `compiled` opens it, once `self_check` and `pass_check` have found that it computes what torch computes.
+Without a library the reader uses the model's own modules.
 """
 
 from .after_fork import watch_forks

@@ -1,7 +1,7 @@
 """A forked process computes with one thread: torch's OpenMP would wait for ever for threads that are not there.
 
-A fork copies the one thread that asks for it, and nothing tells OpenMP that its helpers are gone. Fork while no other
-thread reads a text, as what such a thread holds stays taken.
+A fork copies only the thread that asks for it, and nothing tells OpenMP that the other threads are missing. Fork while
+no other thread reads a text: a lock that such a thread holds is never released in the copy.
 """
 
 import os

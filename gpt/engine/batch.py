@@ -1,6 +1,6 @@
-"""Everybody who is generating with a model, read together: weights are fetched once for all of their tokens.
+"""All texts that are being written with a model, read together: weights are fetched once for all of their tokens.
 
-A batch forms by itself out of whoever is waiting when a pass begins. One of those waiting runs the pass for all.
+A batch is made of the requests that wait when a pass begins. The thread of one of them runs the pass for all.
 """
 
 from collections.abc import Hashable, Sequence
@@ -12,10 +12,10 @@ from weakref import WeakKeyDictionary
 
 from torch import Tensor, cat
 
+from .compiled_pass import Piece, Room, Text, read_pieces
 from .fair_lock import MACHINE
 from .fair_share import FairShare
 from .packed_model import PackedModel
-from .rows import Piece, Room, Text, read_pieces
 
 Client = Hashable  # who asks: requests of one client share that client's part of the machine
 
@@ -158,7 +158,7 @@ class Batch:
         chosen: list[tuple[Request, int]] = []
         for request in ordered:
             if request.n_left == 1:
-                chosen.append((request, 1))  # a single token always comes along
+                chosen.append((request, 1))  # a single token is always read
             elif budget > 0 and not _others_write_first(request, chosen):
                 n = min(request.n_left, budget)  # as much as the others can wait for
                 chosen.append((request, n))

@@ -80,7 +80,7 @@ class _Builder:
 
 
 _builder = _Builder()
-# Held while torch computes in the background: a process that ends in the middle of that is aborted, so its end waits.
+# Held while torch computes in the background. A process that ends during that is aborted, so its end waits.
 _checking = threading.Lock()
 atexit.register(_checking.acquire)
 
@@ -111,7 +111,7 @@ def is_being_built() -> bool:
 
 
 def also_check(check: Callable[[Library], str]) -> None:
-    """Open libraries only if this finds nothing that they compute wrongly, and answers ""."""
+    """Have every library checked by this function too. It returns what is computed wrongly, and "" for nothing."""
     _more_checks.append(check)
 
 

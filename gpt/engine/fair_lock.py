@@ -1,6 +1,6 @@
 """Turns at the machine: steps of the model run one at a time, in the order in which they were asked for.
 
-Two at once would only fight over the same cores, and an ordinary lock may let one visitor go first for ever.
+Two steps at once would only compete for the same cores. An ordinary lock may keep one visitor waiting for ever.
 """
 
 from collections import deque
@@ -24,14 +24,14 @@ class Turns:
             called = Lock()
             called.acquire()
             self._waiting.append(called)
-        called.acquire()  # until the one before lets go
+        called.acquire()  # until the one before releases it
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._guard:
             if self._waiting:
-                self._waiting.popleft().release()  # handed on: it stays taken
+                self._waiting.popleft().release()  # passed to the next one: it stays taken
             else:
                 self._taken = False
 

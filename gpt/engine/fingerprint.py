@@ -1,8 +1,8 @@
-"""Whether a model was altered: what its weights and its layers' settings are like, told by a glance at each of them.
+"""Whether a model was altered: a quick comparison of its weights and of its layers' settings.
 
 Vectors (norms, biases, scales) are compared number by number, matrices by torch's count of writes and a few numbers.
-So one thing goes unnoticed: single numbers of a matrix that are changed behind torch's back (`weight.data[3, 5] = 0`).
-Write to the weight itself under `torch.no_grad()`, or give the layer a new tensor: both are seen.
+So one thing goes unnoticed: single numbers of a matrix that torch does not know are changed (`weight.data[3, 5] = 0`).
+Write to the weight itself under `torch.no_grad()`, or give the layer a new tensor: both are noticed.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ Glance = tuple[object, ...]
 _KNOWN: set[type[nn.Module]] = {GPTModel, TransformerBlock, MultiHeadAttention, FeedForward, LayerNorm, GELU, ExactGELU}
 _KNOWN |= {PackedLinear, PackedQKV, nn.Linear, nn.Embedding, nn.Dropout, nn.ModuleList, nn.Sequential, nn.ReLU}
 
-# Numbers of a matrix that are compared. Of a mapped file only the first: a look brings a page into memory.
+# Numbers of a matrix that are compared. Of a mapped file only the first: reading it brings a page into memory.
 _SAMPLES = 4
 SAMPLES_OF_FILE = 1
 

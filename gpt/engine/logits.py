@@ -1,6 +1,6 @@
 """What the decoding loop asks of the logits of one place, for every token it writes.
 
-The compiled library answers where it can: torch would write half a dozen tensors as long as the vocabulary each time.
+The compiled library answers where it can: torch would write several tensors as long as the vocabulary each time.
 """
 
 from math import log
@@ -59,7 +59,7 @@ def rank(logits: Tensor, token_id: int) -> int:
 
 
 def top_k(logits: Tensor, k: int) -> Tensor:
-    """The ids of the k largest of logits (v,) and of all that are level with the k-th, in order.
+    """The ids of the k largest of logits (v,) and of all that are equal to the k-th, in order.
 
     Raises ValueError unless 0 < k <= v.
     """
@@ -101,6 +101,6 @@ def _top_k_by_torch(logits: Tensor, k: int) -> Tensor:
     if k == len(logits):
         return torch.arange(k)
     largest, order = logits.topk(k + 1)
-    # Looking for all that are level with the k-th is slow, and seldom needed.
+    # Looking for all that are equal to the k-th is slow, and seldom needed.
     tie = bool(largest[-1] == largest[-2])
     return (logits >= largest[-2]).nonzero().flatten() if tie else order[:-1].sort().values

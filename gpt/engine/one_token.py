@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ..cache import KVCache
 from ..model import GPTModel
+from .compiled_pass import Piece, Room, Text, check_ids, read_pieces
 from .packed_model import PackedModel, packed_model
 from .panels import PANEL
-from .rows import Piece, Room, Text, check_ids, read_pieces
 
 ReadOne = Callable[[int, KVCache], Tensor]  # a token id, and the cache it continues -> (1, d)
 

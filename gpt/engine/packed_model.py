@@ -1,11 +1,10 @@
 """A model's weights as the compiled library reads them: a snapshot that keeps all it points to.
 
-Whatever happens to the model later, a text that is being written goes on with the snapshot it began with. Its numbers
-are copies, but for the panels of packed layers, which would take their memory twice: those are shared with the model,
-their memory is kept, and writing to them ends the texts that read them with a ValueError.
+A text that is being written goes on with the snapshot it began with, whatever happens to the model later. The numbers
+of a snapshot are copies. Only the panels of packed layers are shared with the model: copies would take their memory
+twice. That memory is kept, and writing to it ends the texts that read it with a ValueError.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, cast
@@ -13,7 +12,6 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from ..model import (
     GELU,
@@ -25,16 +23,15 @@ from ..model import (
     TransformerBlock,
 )
 from .compiled import Library, compiled_library
-from .fingerprint import SAMPLES_OF_FILE, Glance, Shared, fingerprint, glance, is_as_made, is_in_memory, sample
-from .panels import empty_in_huge_pages, in_panels, memory_of, panels_shape, to_panels
+from .fingerprint import Glance, Shared, fingerprint, is_as_made, is_in_memory
+from .panels import empty_in_huge_pages, in_panels, memory_of, panels_shape
 from .precision import PackedLinear, cache_dtype, weight_bytes
+from .weight_panels import weight_panels, weights_of_files
 
 # As in c/product.h.
 _FORMATS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
 _AS_IT_IS, _TO_BFLOAT16, _TO_STEPS = range(3)
 _ACTIVATIONS: dict[type[nn.Module], int] = {GELU: 0, ExactGELU: 1, nn.ReLU: 2}
-
-_TRIED = 4096  # numbers of a weight that are looked at before all of them are
 
 
 class _Unreadable(Exception):
@@ -57,7 +54,7 @@ class PackedModel:
     n_ids: int  # tokens that can be read
     context_length: int
     cache_dtype: torch.dtype
-    shared: tuple[Shared, ...]  # what the model has too
+    shared: tuple[Shared, ...]  # with the model
 
     def check_unwritten(self) -> None:
         """Raises ValueError when the numbers are no longer those of the model that was packed."""
@@ -65,11 +62,7 @@ class PackedModel:
             raise ValueError("The model's packed weights were written to while this text was read: begin it again.")
 
 
-# Weights of files: how to read them once more when they are packed, and what they were like when they were loaded.
-_files = WeakTensorKeyDictionary()
 _packed: WeakKeyDictionary[GPTModel, tuple[Glance, PackedModel | None]] = WeakKeyDictionary()
-# A model with a part switched off shares all other weights with the model it comes from: it shares their panels too.
-_panels_of = WeakTensorKeyDictionary()
 _lock = Lock()
 
 
@@ -77,26 +70,19 @@ def packed_model(model: GPTModel) -> PackedModel | None:
     """The model as the library reads it, packed when it is first asked for and after each change of the weights.
 
     None without the library, and for a model that was altered or is watched: only its own modules know what it
-    computes. What `fingerprint` says goes unnoticed does so here. Raises ValueError for a model whose numbers are gone.
+    computes. What `fingerprint` does not notice is not noticed here. Raises ValueError for a model whose numbers are
+    gone.
     """
     library = compiled_library()
     if library is None or not is_as_made(model):
         return None
     with _lock:
-        now = fingerprint(model, _files)
+        now = fingerprint(model, weights_of_files())
         before, packed = _packed.get(model, (None, None))
         if before != now:
             packed = _try_to_pack(library, model)
             _packed[model] = now, packed
         return packed
-
-
-def packed_from(weight: Tensor, read_again: Callable[[], Tensor | None]) -> None:
-    """Have a weight read from its file once more when it is packed, as long as it is still that of the file.
-
-    The model's own weight is a mapping of the file: pages that nobody touches take no memory.
-    """
-    _files[weight] = read_again, glance(weight, SAMPLES_OF_FILE)
 
 
 def held_bytes(model: GPTModel) -> int:
@@ -182,7 +168,7 @@ class _Packer:
         _check(embedding.weight, (len(embedding.weight), self.emb_dim))
         if embedding.max_norm is not None:
             raise _Unreadable
-        panels = self._own(self._panels(embedding.weight))
+        panels = self._own(weight_panels(embedding.weight, self.library))
         filled.panels, filled.format = self.library.pointer(panels), _FORMATS[panels.dtype]
 
     def _fill_block(self, filled: Any, block: TransformerBlock) -> None:
@@ -227,7 +213,7 @@ class _Packer:
             panels = self._lasting(panels)
         elif isinstance(layer, nn.Linear):
             _check(layer.weight, (layer.out_features, layer.in_features))
-            panels = self._own(self._panels(layer.weight))
+            panels = self._own(weight_panels(layer.weight, self.library))
             filled.scale, filled.rounding = self.library.ffi.NULL, _AS_IT_IS
         else:
             raise _Unreadable
@@ -248,33 +234,9 @@ class _Packer:
         self.shared.append(Shared(panels))
         return panels
 
-    def _panels(self, weight: Tensor) -> Tensor:
-        """A weight in panels; those of an earlier snapshot if nobody has written to it since."""
-        now = glance(weight, SAMPLES_OF_FILE) if weight in _files else glance(weight)
-        found: tuple[Glance, Tensor] | None = _panels_of.get(weight)
-        if found is None or found[0] != now:
-            found = now, to_panels(_in_fewest_bytes(_from_file(weight)), self.library)
-            _panels_of[weight] = found
-        return found[1]
-
-
-def _from_file(weight: Tensor) -> Tensor:
-    """The same numbers from a mapping of their own, which goes when they are packed; weight where they changed."""
-    numbers = weight.detach()
-    read_again, before = _files.get(weight, (lambda: None, ()))
-    if before != glance(weight, SAMPLES_OF_FILE):
-        return numbers
-    try:
-        again = read_again()
-    except Exception:  # whatever has happened to the file: the weight is still here
-        return numbers
-    if again is None or again.shape != weight.shape or again.stride() != weight.stride():
-        return numbers
-    return again if sample(again, SAMPLES_OF_FILE) == sample(weight, SAMPLES_OF_FILE) else numbers
-
 
 def _check(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
-    """The library reads as many numbers as it was told: fewer would be somebody else's memory."""
+    """Refuses a tensor that is smaller than the library is told: it would read memory beyond the tensor."""
     if tensor.shape != shape or tensor.dtype is not dtype or not tensor.is_cpu or not is_in_memory(tensor):
         raise _Unreadable
 
@@ -283,17 +245,6 @@ def _is(kind: type[nn.Module], *modules: nn.Module) -> None:
     """All of a kind: a known layer may stand where another one belongs."""
     if not all(isinstance(module, kind) for module in modules):
         raise _Unreadable
-
-
-def _in_fewest_bytes(weight: Tensor) -> Tensor:
-    """The weight in bfloat16 if all its numbers are bfloat16 ones: half the bytes to read, and the same products."""
-    if not _is_bfloat16(weight[: max(1, _TRIED // weight.shape[1])]):
-        return weight
-    return weight.bfloat16() if _is_bfloat16(weight) else weight
-
-
-def _is_bfloat16(weight: Tensor) -> bool:
-    return torch.equal(weight.bfloat16().float(), weight)
 
 
 def _blocks(model: GPTModel) -> list[TransformerBlock]:

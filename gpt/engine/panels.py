@@ -82,7 +82,7 @@ def empty_in_huge_pages(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 
 def memory_of(tensor: Tensor) -> object | None:
-    """What keeps the numbers of a tensor made here where they are, whatever becomes of its storage; else None.
+    """The memory of a tensor made here: whoever holds it keeps the numbers in place. None for any other tensor.
 
     A tensor's storage can be emptied, and its numbers moved, while others still hold the tensor.
     """

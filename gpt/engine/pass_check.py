@@ -1,6 +1,6 @@
 """What a freshly opened library has to show beside `self_check`: that a whole pass of it is one of the modules.
 
-By itself, because it needs what reads with a library: `gpt.engine` has `compiled` ask it.
+A module of its own, because it uses modules that import `compiled`. `gpt.engine` tells `compiled` to call it.
 """
 
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor
 from ..config import GPTConfig
 from ..model import GPTModel
 from .compiled import Library
+from .compiled_pass import Piece, Room, Text, read_pieces
 from .packed_model import pack_model
-from .rows import Piece, Room, Text, read_pieces
 
 
 def pass_difference(library: Library) -> str:

@@ -1,6 +1,6 @@
 """One product of the compiled library on its own: to check what it computes, and to measure how fast it is.
 
-Models are read whole passes at a time, by `gpt.engine.rows`.
+Models are read whole passes at a time, by `gpt.engine.compiled_pass`.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Reads the tokens of one text, piece after piece: by the compiled library, or by the model's own modules.
 
-Knows ids and positions; what is drawn from the logits belongs to `gpt.generation`.
+It knows ids and positions. Drawing from the logits belongs to `gpt.generation`.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from torch import Tensor
 from ..cache import KVCache
 from ..model import GPTModel
 from .batch import Batch, Client, batch_of
+from .compiled_pass import Text, check_ids
 from .fair_lock import MACHINE
 from .fair_share import ASKING
 from .fingerprint import check_memory
 from .packed_model import PackedModel, packed_model
 from .precision import cache_dtype
-from .rows import Text, check_ids
 
 
 class TextReader(Protocol):

@@ -160,7 +160,10 @@ def _inference_peak(m: ModelSymbols, w: WorkSymbols, part: dict[str, Term]) -> T
 def _training_peak(
     config: GPTConfig, workload: Workload, m: ModelSymbols, w: WorkSymbols, part: dict[str, Term]
 ) -> Term:
-    """Gradients are made as activations are freed: it is fullest at the start of that, at its last block or its end."""
+    """The most at once in a backward pass: when it begins, in its last block, or at its end.
+
+    Gradients are made while activations are freed.
+    """
     G = 4 if workload.optimizer == "adamw_mixed" else w.B  # bytes of a gradient
     block = symbol("one block", block_in_backward(config, workload, m, w).value)
     kept = symbol("kept of it", block_activations(config, workload, m, w).value)

@@ -1,4 +1,4 @@
-"""Whole numbers that know how they were computed, so that a page can show the calculation.
+"""Whole numbers that keep how they were computed, so that a page can show the calculation.
 
 The text of a formula, its text with the numbers put in, and its value all come from one expression.
 """

@@ -119,7 +119,7 @@ def _number(path: Path, name: str) -> int:
 
 
 def give_back_memory() -> None:
-    """Let the system have what was freed: after a large model, glibc keeps hundreds of MiB for later."""
+    """Give freed memory back to the system: after a large model, glibc keeps hundreds of MiB for later."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # not in every C library
         if trim is not None:

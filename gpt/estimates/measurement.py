@@ -19,7 +19,7 @@ from typing import IO
 from ..config import GPTConfig
 from .machine import ended_for_memory, free_memory_bytes, worked_seconds
 from .measured_process import Measurement
-from .resident import resident_peak
+from .resident_memory import resident_peak
 from .workload import Workload
 
 TIME_LIMIT_SECONDS = 300

@@ -1,4 +1,4 @@
-"""How long this app takes to read a prompt and one more token with a loaded model, to stand beside a roofline."""
+"""How long this app takes to read a prompt and one more token with a loaded model, for comparison with a roofline."""
 
 from dataclasses import dataclass
 from time import perf_counter

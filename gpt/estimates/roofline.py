@@ -19,7 +19,7 @@ from .workload import Workload, model_symbols, work_symbols
 
 _SOURCE = "every weight of a product is read once; of the embeddings only rows"
 _READ_BYTES = 2**28  # far more than a processor's caches hold
-_SIDE = 512  # of the matrices multiplied: done soon enough to fall between what others do
+_SIDE = 512  # of the matrices multiplied: quick enough to be done while nobody else computes
 _SECONDS = 0.3  # of repetitions of each work
 
 Work = Callable[[], object]
@@ -34,7 +34,7 @@ class Rates:
 
     def __post_init__(self) -> None:
         for name, rate in vars(self).items():
-            if not (isfinite(rate) and rate >= 1):  # so that every time is finite, too
+            if not (isfinite(rate) and rate >= 1):  # so that every time is finite too
                 raise ValueError(f"{name} is {rate}: it has to be a number of at least 1.")
 
 

@@ -103,7 +103,7 @@ def encoder(pairs: BytePairs, pattern: str) -> Encode:
 
 
 def _step_by_step(pairs: BytePairs, merges: Sequence[_Pair], pattern: str) -> Encode:
-    """For tokens that do not cover all bytes, which tiktoken takes for granted."""
+    """For tokens that do not cover all bytes; tiktoken needs one for each."""
     ranks = {pair: rank for rank, pair in enumerate(merges)}
     pieces = regex.compile(pattern)
 

@@ -124,7 +124,7 @@ def _vocab_size(rows: int, stated: object, n_tokens: int, notes: list[str]) -> i
         return rows
     if rows - counted >= _MOST_PADDING:
         _check_agreement("vocab_size", stated, rows)
-    notes.append(f"The last {rows - counted} of {rows} rows are padding without a token: left out.")
+    notes.append(f"Rows of padding without a token are left out: the last {rows - counted} of {rows} rows.")
     return counted
 
 
@@ -151,7 +151,7 @@ def _activation(
     if said.activation is not None:
         return said.activation
     if stated is not None:
-        if stated not in _ACTIVATIONS:
+        if not isinstance(stated, str) or stated not in _ACTIVATIONS:
             raise ValueError(f"activation_function is {stated}: the models here compute GELU or ReLU.")
         return _ACTIVATIONS[stated]
     if layout.name != "nanoGPT":

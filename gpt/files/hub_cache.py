@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .finding import find
+from .model_files import find
 from .stored_tensors import WeightsError
 
 # OpenAI's four sizes, by the chapter's names.
@@ -63,7 +63,7 @@ def may_have_a_vocabulary(repository: str, folder: Path) -> bool:
 
 
 def _is_known(folder: Path, name: str) -> bool:
-    """Whether a file is in a snapshot, or was asked for in vain: then huggingface_hub keeps its name in .no_exist."""
+    """Whether a file is in a snapshot, or is known not to exist: then huggingface_hub keeps its name in .no_exist."""
     return (folder / name).is_file() or (folder.parent.parent / ".no_exist" / folder.name / name).is_file()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from .examining import Examined, examine
+from .examined_model import Examined, examine
 from .file_config import Said
 from .hub_errors import could_not
 from .hub_transfer import Check, RemoteFile, look_up, read_start
@@ -98,7 +98,7 @@ def _no_weights(client: httpx.Client, repository: str, has_config: bool) -> Weig
 
 
 def find_vocabulary(client: httpx.Client, repository: str, revision: str = "main") -> Iterator[RemoteFile]:
-    """The files of a repository that say what its tokens are, some of them only by their being there."""
+    """The files of a repository that say what its tokens are. Of some it only matters that they exist."""
     for names in _VOCABULARIES:
         found = [file for file in (look_up(client, repository, name, revision) for name in names) if file]
         if found:

@@ -1,4 +1,4 @@
-"""What can go wrong with the Hub, each thing in one true sentence."""
+"""What can go wrong with the Hub, each in one sentence."""
 
 import errno
 import ssl

@@ -1,4 +1,4 @@
-"""What is said while the Hub is asked and a model comes from it; a line that is slow can be left at any time."""
+"""What is said while the Hub is asked and a model is downloaded. Over a slow connection, waiting can be stopped."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ Tell = Callable[[str], None]  # what it raises ends the waiting
 
 
 class Progress:
-    """How far one download is, as a sentence: in bytes, and with the way out where the line is slow."""
+    """How far one download is, as a sentence: in bytes, and with the way out where the connection is slow."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -41,7 +41,7 @@ class Progress:
             return f"Downloading {self._name}: {self._done / 2**20:,.0f} of {self._total / 2**20:,.0f} MiB …"
         speed = f"{rate:,.0f} byte{'' if round(rate) == 1 else 's'} a second"
         return (
-            f"Downloading {self._name}: {self._done:,} of {self._total:,} bytes. The line is slow, {speed}: Stop "
+            f"Downloading {self._name}: {self._done:,} of {self._total:,} bytes. The connection is slow, {speed}: Stop "
             f"leaves it, and what has come stays."
         )
 
@@ -56,7 +56,9 @@ class Progress:
 def asking(name: str, seconds: float, way_out: str = "Stop leaves it") -> str:
     """What to say when the Hub has been asked about a repository for so long."""
     said = f"Asking the Hub about {name} …"
-    return said if seconds < _SLOW_SECONDS else f"{said} for {seconds:.0f} seconds: the line is slow, and {way_out}."
+    return (
+        said if seconds < _SLOW_SECONDS else f"{said} for {seconds:.0f} seconds: the connection is slow, and {way_out}."
+    )
 
 
 def download(name: str, tell: Tell) -> Path:

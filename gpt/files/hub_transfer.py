@@ -188,7 +188,7 @@ def _receive_all(
 
 
 def _fits(check: Check, unfinished: Path) -> bool:
-    """Whether enough is here to know that it is a model; what is none does not stay."""
+    """Whether enough is here to know that it is a model. A file that is no model is removed."""
     try:
         return check(unfinished)
     except WeightsError:

@@ -1,6 +1,6 @@
-"""Three habits of naming the same GPT-2 tensors, and the way from each to the names and shapes of gpt.model.
+"""Three layouts of the same GPT-2 tensors, and the way from each to the names and shapes of gpt.model.
 
-Hugging Face and nanoGPT share GPT-2's own names and differ in which way round a matrix lies; the book has its own.
+Hugging Face and nanoGPT share GPT-2's own names; Hugging Face transposes most matrices. The book has its own names.
 """
 
 import re
@@ -128,7 +128,7 @@ class Layout:
         return [f"{block}{_GPT2_MODULES[module]}.{_GPT2_LEAVES[leaf]}"]
 
     def is_transposed(self, name: str) -> bool:
-        """Whether the chapter's parameter `name` lies the other way round in the file."""
+        """Whether the chapter's parameter `name` is transposed in the file."""
         return self.transposed and _LINEAR.search(name) is not None
 
     def count_blocks(self, tensors: Mapping[str, StoredTensor]) -> int:
@@ -158,7 +158,7 @@ def recognise(tensors: Mapping[str, StoredTensor]) -> Layout:
             f"No token embedding found (wte.weight or tok_emb.weight) but {first}: "
             f"this is not a GPT-2 in the Hugging Face, book or nanoGPT layout."
         )
-    # Decided once, from a matrix that is not square: out_proj alone could lie either way.
+    # Decided once, from a matrix that is not square: the square out_proj alone would not tell.
     d = HUGGING_FACE.shape(tensors, "tok_emb.weight")[1]
     found = _find(tensors, "h.0.attn.c_attn.weight").shape
     if found == (d, 3 * d):
@@ -195,7 +195,7 @@ def find_sources(
         sources[name] = Source(shape, tuple(_check(tensors, each, expected) for each in file_names), transposed)
     if unused:
         raise WeightsError(
-            f"{min(unused)} has no place in a GPT-2 of {layout.count_blocks(tensors)} blocks: "
+            f"{min(unused)} has no place in a GPT-2 with n_layers {layout.count_blocks(tensors)}: "
             f"choose a file with the plain language model."
         )
     return sources

@@ -40,10 +40,10 @@ def refuse_strangers(tensors: Mapping[str, StoredTensor], settings: Mapping[str,
     """Raises WeightsError for a model of another kind; tensors stand under their names in the file."""
     _refuse_adapters(tensors, settings)
     _refuse_quantised(tensors, settings)
-    model_type = settings.get("model_type")
+    model_type = str(settings.get("model_type"))
     if model_type in _ARCHITECTURES:
         raise WeightsError(
-            f"This is {_ARCHITECTURES[str(model_type)]} (config.json says model_type is {model_type}), not a GPT-2: "
+            f"This is {_ARCHITECTURES[model_type]} (config.json says model_type is {model_type}), not a GPT-2: "
             f"choose a model of the GPT-2 architecture."
         )
     _refuse_other_heads(tensors)

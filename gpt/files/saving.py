@@ -12,8 +12,10 @@ from safetensors.torch import save_file
 
 from ..config import GPTConfig
 from ..model import GPTModel
-from ..tokenizer import END_OF_TEXT_ID, VOCAB_SIZE
+from ..tokenizer import END_OF_TEXT_ID, VOCAB_SIZE, Vocabulary
 from .layouts import HUGGING_FACE
+from .stored_tensors import WeightsError
+from .vocabularies import FILE_NAMES, read_vocabulary
 
 _ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu": "gelu", "relu": "relu"}  # by transformers' names
 
@@ -23,11 +25,12 @@ def save_model(model: GPTModel, folder: str | os.PathLike[str]) -> None:
 
     transformers' GPT2LMHeadModel opens the folder. A vocabulary that the model brought is written beside them. Every
     file is written to a temporary one, then renamed. Raises ValueError for a model whose Linear layers were packed for
-    a precision.
+    a precision, and for a folder with another model's vocabulary.
     """
     if model.precision != "float32":
         raise ValueError(f"This model runs in {model.precision}: load it in float32 to save it.")
-    config = model.config
+    folder, config = Path(folder), model.config
+    _check_vocabulary_beside(model, folder)
     tensors = {}
     for name, parameter in model.state_dict().items():
         if name == "out_head.weight" and config.tied_head:
@@ -41,13 +44,36 @@ def save_model(model: GPTModel, folder: str | os.PathLike[str]) -> None:
         for layer in range(config.n_layers):
             tensors[f"transformer.h.{layer}.attn.c_attn.bias"] = zeros.clone()
     settings = json.dumps(_settings(model), indent=2) + "\n"
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = model.tokenizer.vocabulary.files if model.tokenizer else {}
     for file_name, content in vocabulary.items():
         _replace(folder / file_name, partial(_write_bytes, content))
     _replace(folder / "config.json", lambda path: path.write_text(settings, encoding="utf-8"))
     _replace(folder / "model.safetensors", lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+
+
+def _check_vocabulary_beside(model: GPTModel, folder: Path) -> None:
+    """Raises ValueError where files that stay in the folder would give the saved model another tokenizer."""
+    if model.tokenizer is None:
+        return  # what is there may have been put there for it
+    own = model.tokenizer.vocabulary
+    beside = {name: b"" for name in FILE_NAMES if name not in own.files and (folder / name).is_file()}
+    if not beside:
+        return
+    read = {name: (folder / name).read_bytes() for name in beside if name != "meta.pkl"}
+    try:
+        found, _ = read_vocabulary(beside | read | dict(own.files), model.config.vocab_size)
+    except WeightsError:
+        found = None
+    if found is None or _tokens(found) != _tokens(own):
+        raise ValueError(
+            f"The folder {folder} holds another model's vocabulary ({', '.join(beside)}): choose another folder, or "
+            f"take it away."
+        )
+
+
+def _tokens(vocabulary: Vocabulary) -> dict[int, bytes]:
+    return {token_id: piece for token_id, piece in enumerate(vocabulary.pieces) if piece is not None}
 
 
 def _settings(model: GPTModel) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""What lies on the disk: tensors of safetensors files, not read yet, JSON settings, and what a file is instead."""
+"""What is stored on the disk: tensors of safetensors files, not read yet, JSON settings, or a file of another kind."""
 
 import json
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import escape
 from math import isfinite, prod
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,10 @@ from torch import Tensor
 
 # What weights may be kept in; all of it is computed with in float32 or less.
 _DTYPES = ("F64", "F32", "F16", "BF16")
-# As many as stay in the processor's cache, and as torch does not share out to threads.
+# As many as fit the processor's cache, and few enough that torch uses one thread.
 _PIECE_NUMBERS = 2**15
 _PICKLES = (b"PK\x03\x04", b"\x80\x02")
+_PICKLED_SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})(\.\w+)")
 _LFS_POINTER = b"version https://git-lfs"
 # The first bytes of files that people have under a name they should not have.
 _OTHER_FORMATS = {
@@ -58,7 +61,7 @@ class StoredTensor:
         self.check_dtype()
         kept = self.read()
         whole = kept.float()
-        # The numbers of a mapping are read around it: to touch all of its pages would take ten times as long.
+        # Read from the file and not through the mapping: touching all of its pages would take ten times as long.
         is_finite = self._is_finite_in_file() if kept.dtype is torch.float32 else _is_finite(whole)
         if not is_finite:
             raise WeightsError(
@@ -83,13 +86,13 @@ class StoredTensor:
         return True
 
     def equals(self, other: "StoredTensor") -> bool:
-        """Whether both hold the same numbers; taken for granted where they are not here yet."""
+        """Whether both hold the same numbers; assumed where they are not here yet."""
         if self.file is None or other.file is None or self.full_name == other.full_name:
             return True
         return torch.equal(self.read(), other.read())
 
     def is_zero(self) -> bool:
-        """Whether all numbers are 0; taken for granted where they are not here yet."""
+        """Whether all numbers are 0; assumed where they are not here yet."""
         return self.file is None or not self.read().any()
 
     def check_dtype(self) -> None:
@@ -160,16 +163,30 @@ def _what_it_is_instead(file: Path, error: Exception) -> str:
 
 
 def conversion(file: Path) -> str:
-    """What to do with a pickle, which is never opened here: three lines that write what it holds as safetensors."""
-    target = str(file.parent / "model.safetensors")
+    """What to do with a pickle, which is never opened here: three lines that write what it holds as safetensors.
+
+    One of several shards gets lines that read all of them.
+    """
+    target, shard = str(file.parent / "model.safetensors"), _PICKLED_SHARD.fullmatch(file.name)
+    if shard:
+        what = f"one of {int(shard[2])} PyTorch pickles, which are"
+        shards = f"{escape(str(file.parent / shard[1]))}-*-of-{shard[2]}{shard[3]}"
+        read = (
+            f"from glob import glob; saved = {{k: v for file in glob({shards!r}) for k, v in {_load('file')}.items()}}"
+        )
+    else:
+        what, read = "a PyTorch pickle, which is", f"saved = {_load(repr(str(file)))}"
     return (
-        f"{file.name} is a PyTorch pickle, which is not opened here: run these three lines, then open the folder.\n"
-        f"import json, torch; from safetensors.torch import save_file; "
-        f'saved = torch.load(open({str(file)!r}, "rb"), "cpu", weights_only=True)\n'
+        f"{file.name} is {what} not opened here: run these three lines, then open the folder.\n"
+        f"import json, torch; from safetensors.torch import save_file; {read}\n"
         f'tensors = next((saved[key] for key in ("model", "model_state_dict", "state_dict") if key in saved), saved)\n'
         f"save_file({{name: tensor.clone().contiguous() for name, tensor in tensors.items()}}, {target!r}, "
         f'{{"model_args": json.dumps(saved.get("model_args", {{}}))}})'
     )
+
+
+def _load(file: str) -> str:
+    return f'torch.load(open({file}, "rb"), "cpu", weights_only=True)'
 
 
 def parse_json(content: bytes, name: str) -> dict[str, Any]:

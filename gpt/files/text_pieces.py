@@ -29,7 +29,7 @@ class AddedToken:
     special: bool = False
     normalized: bool = False  # looked for in the normalized text
     single_word: bool = False  # not inside a longer word
-    lstrip: bool = False  # takes the white space before it along
+    lstrip: bool = False  # includes the white space before it
     rstrip: bool = False
 
 

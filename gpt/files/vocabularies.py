@@ -180,7 +180,7 @@ def _gpt2_with(added: Sequence[AddedToken], rows: int, notes: list[str]) -> Voca
         return gpt2
     pieces = _pieces(dict(enumerate(gpt2.pieces)), added)
     encode = TextEncoder(added, normalizer(None), GPT2_CUTTING, lambda text: gpt2.encode(text, False))
-    return Vocabulary(f"GPT-2's with {len(pieces) - VOCAB_SIZE} more tokens", pieces, encode)
+    return Vocabulary(f"GPT-2's {VOCAB_SIZE:,} tokens and {len(pieces) - VOCAB_SIZE} more", pieces, encode)
 
 
 def _with_a_row(added: Sequence[AddedToken], rows: int, notes: list[str]) -> list[AddedToken]:
@@ -200,16 +200,27 @@ def _pieces(by_id: Mapping[int, bytes | None], added: Iterable[AddedToken]) -> t
 
 
 def _end_of_text(vocabulary: Vocabulary, files: Mapping[str, bytes], stated: object) -> int | None:
-    """The id of the token that the files call eos_token, else config.json's, else that of `<|endoftext|>`."""
+    """The id of the token that the files call eos_token, else config.json's, else that of `<|endoftext|>`.
+
+    transformers writes GPT-2's 50256 into every config.json that says nothing else. So an id of config.json is not
+    believed where it is an ordinary token of a vocabulary that has `<|endoftext|>`.
+    """
     by_piece = {piece: token_id for token_id, piece in enumerate(vocabulary.pieces) if piece}
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         named = _named_tokens({"eos_token": _settings(files, name).get("eos_token")})
         if named and named[0].encode() in by_piece:
             return by_piece[named[0].encode()]
     first = stated[0] if isinstance(stated, list) and stated else stated
-    if isinstance(first, int) and not isinstance(first, bool) and 0 <= first < len(vocabulary.pieces):
-        return first
-    return by_piece.get(END_OF_TEXT.encode())
+    usual = by_piece.get(END_OF_TEXT.encode())
+    if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first < len(vocabulary.pieces):
+        return usual
+    return first if usual is None or _is_special(vocabulary, first) else usual
+
+
+def _is_special(vocabulary: Vocabulary, token_id: int) -> bool:
+    """Whether a text becomes this token only where special tokens are asked for."""
+    text = (vocabulary.pieces[token_id] or b"").decode(errors="replace")
+    return vocabulary.encode(text, True) == [token_id] != vocabulary.encode(text, False)
 
 
 def _pair(line: object, name: str) -> tuple[str, str]:

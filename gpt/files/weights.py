@@ -12,14 +12,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..config import ACTIVATIONS, GPTConfig
-from ..engine.packed_model import packed_from
 from ..engine.precision import check_precision, pack
+from ..engine.weight_panels import packed_from
 from ..model import GPTModel
 from ..tokenizer import Tokenizer
-from .examining import Examined, examine
+from .examined_model import Examined, examine
 from .file_config import Said
-from .finding import Found, find
 from .layouts import Source
+from .model_files import Found, find
 from .saving import save_model
 from .stored_tensors import StoredTensor, WeightsError, read_header, read_json, settings_in_metadata
 from .vocabularies import FILE_NAMES

@@ -18,7 +18,7 @@ from ..cache import KVCache
 from ..generation import checked_ids
 from ..model import GPTModel, watched
 from ..tracing import Window, structural_copy
-from .source import FILE, Function, Statement, function_at
+from .model_source import FILE, Function, Statement, function_at
 
 RETURNED = "return"  # what the value of a return statement is called
 

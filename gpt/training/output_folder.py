@@ -4,6 +4,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files.vocabularies import FILE_NAMES
+
 
 @dataclass(frozen=True)
 class OutputFolder:
@@ -47,11 +49,11 @@ class OutputFolder:
                 f"--out {self.path} holds a model without a checkpoint to go on from: choose another folder, or "
                 f"delete this one."
             )
-        others = [name for name in ("README.md", "config.json") if (self.path / name).exists()]
+        others = [name for name in ("README.md", "config.json", *FILE_NAMES) if (self.path / name).exists()]
         if others and not self.checkpoint.exists():
             raise ValueError(
                 f"--out {self.path} holds a {others[0]} that no training has written, and the model's would replace "
-                f"it: choose another folder."
+                f"it or disagree with it: choose another folder."
             )
         nearest = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
         try:

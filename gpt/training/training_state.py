@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..config import GPTConfig
 from ..model import GPTModel
+from ..seeding import init_weights
 from ..tokenizer import Tokenizer
 from .evaluation import last_logits, mean_loss
 from .optimizers import make_optimizers, set_step_size
@@ -242,17 +243,6 @@ def multiplies_in_bfloat16(config: GPTConfig, device: torch.device) -> bool:
     if device.type != "cpu":
         return True
     return config.emb_dim >= _LEAST_WIDTH_FOR_BFLOAT16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def init_weights(model: GPTModel) -> None:
-    """GPT-2's initial weights (Radford et al. 2019, section 2.3): 0.02, and less where a block ends in a shortcut."""
-    for name, parameter in model.named_parameters():
-        if name.endswith(("out_proj.weight", "layers.2.weight")):
-            nn.init.normal_(parameter, std=0.02 / (2 * model.config.n_layers) ** 0.5)
-        elif parameter.ndim == 2:
-            nn.init.normal_(parameter, std=0.02)
-        elif not name.endswith("scale"):
-            nn.init.zeros_(parameter)
 
 
 def _read(path: Path) -> dict[str, Any]:

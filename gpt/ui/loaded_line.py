@@ -6,7 +6,7 @@ from ..config import GPTConfig
 from ..engine.compiled import is_being_built, why_not_compiled
 from ..library import LoadedModel
 from ..model_reference import Reference, in_an_address
-from .common.number_format import decimal, exact_size, size
+from .common.number_format import counted, decimal, exact_size, size
 
 _WITHOUT_ENGINE = "computed by torch alone: slower, and the same seed may write another text than elsewhere"
 _UNTIL_ENGINE = (
@@ -70,7 +70,7 @@ def _about_the_settings(loaded: LoadedModel) -> list[str]:
     reference, found = Reference.parse(loaded.reference), differences(loaded.model.config)
     told = [f"unlike the chapter's model: {'; '.join(found)}"] if found else []
     chosen = ["its activation"] if reference.activation else []
-    chosen += [f"its {reference.n_heads} heads"] if reference.n_heads else []
+    chosen += [f"its {counted(reference.n_heads, 'head')}"] if reference.n_heads else []
     return [*told, *([f"you chose {' and '.join(chosen)}"] if chosen else [])]
 
 

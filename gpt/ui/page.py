@@ -57,13 +57,23 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
     with blocks:
         endpoints.build(library, options)  # first: an event of the page may have a function called as an endpoint is
         unseen = gr.HTML(visible=False)
-        page = Page(library, gr.State(""), gr.State(""), gr.State(None), gr.State(None), options=options)
-        top = header.build(library, page.model, page.chosen)
+        model, chosen, run, position = gr.State(""), gr.State(""), gr.State(None), gr.State(None)
+        top = header.build(library, model, chosen)
         whose, again = banner()
-        page = replace(page, loaded_line=top.loaded_line, models=top.models, whose=whose)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
+            page = Page(
+                library=library,
+                model=model,
+                chosen=chosen,
+                run=run,
+                position=position,
+                tabs=tabs,
+                loaded_line=top.loaded_line,
+                models=top.models,
+                whose=whose,
+                options=options,
+            )
             items = {}
-            page = replace(page, tabs=tabs)
             with gr.Tab(generate.LABEL, id=generate.KEY) as items[generate.KEY]:
                 generating, answer = generate.build(page)
             page = replace(page, generating=generating)
@@ -104,6 +114,8 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         outputs = list(dict.fromkeys([page.model, *linked, *viewed(page), *page.openable()]))
         ready = blocks.load(from_address, [packed], outputs, js=READ_PROMPT, api_visibility="private")
         ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
+        generating.compare_after(ran.then)
+        generating.compare_after(items[generate.KEY].select)
         for opening in page.openings:
             when_named(opening).draw_on(ran.then)
         _report_progress_to(unseen, blocks)

@@ -16,13 +16,14 @@ sys.path.insert(0, str(ROOT))
 
 from gpt.config import GPTConfig
 from gpt.model import GPTModel
+from gpt.seeding import init_weights
 from gpt.tokenizer import Tokenizer
 from gpt.training.evaluation import heldout_loss
 from gpt.training.schedule import Schedule
 from gpt.training.stories import PATH as STORIES
 from gpt.training.suited_sizes import SMALLEST
 from gpt.training.texts import divide, read_ids
-from gpt.training.training_state import Training, init_weights
+from gpt.training.training_state import Training
 
 _STEPS = (100, 400)
 _RATES = (4e-4, 1e-3, 3e-3)  # the first is the book's (chapter 5)

@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT))
 from gpt import GPTConfig
 from gpt.estimates.measured_process import Measurement
 from gpt.estimates.measurement import measure
-from gpt.estimates.resident import resident_peak
+from gpt.estimates.resident_memory import resident_peak
 from gpt.estimates.workload import Workload
 
 _SMALL, _MEDIUM, _LARGE = (GPTConfig.preset(f"gpt2-{size}") for size in ("124M", "355M", "774M"))

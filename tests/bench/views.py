@@ -37,12 +37,12 @@ from gpt.runs import Run, grow, new_run
 from gpt.sampling import Sampling
 from gpt.ui.building_blocks import tab
 from gpt.ui.calculator.calculated_results import PRESETS, calculated
+from gpt.ui.common.attention_maps import maps_value
 from gpt.ui.common.components import plot
-from gpt.ui.common.page_context import Page
 from gpt.ui.common.traced_run import traced_run
 from gpt.ui.generate import tab as generate
 from gpt.ui.inside import views as inside_views
-from gpt.ui.inside.attention_maps import maps_value
+from tests.ui.bare_page import bare_page
 
 ROUNDS = 5
 
@@ -115,13 +115,7 @@ def building_blocks(library: Library, run: Run) -> dict[str, Callable[[], object
     """The panels of the Building blocks tab, their controls where a visitor finds them."""
     views: dict[str, Callable[[], object]] = {}
     with gr.Blocks():
-        states = {
-            "model": gr.State(""),
-            "chosen": gr.State(""),
-            "run": gr.State(run),
-            "position": gr.State(len(run.prompt_ids)),
-        }
-        page = Page(library, **states, whose=gr.HTML())
+        page = replace(bare_page(library), run=gr.State(run), position=gr.State(len(run.prompt_ids)))
         generating, _ = generate.build(page)
         page = replace(page, generating=generating, openings=[], places={})
         for panel in tab.PANELS:

@@ -12,10 +12,10 @@ import torch
 
 from gpt.engine import batch as module
 from gpt.engine.batch import Batch, Request, batch_of
+from gpt.engine.compiled_pass import Text
 from gpt.engine.fair_share import FairShare
 from gpt.engine.packed_model import packed_model
 from gpt.engine.precision import PRECISIONS
-from gpt.engine.rows import Text
 from gpt.engine.text_reader import text_reader
 from gpt.generation import Settings, generate, next_token_table, steps_after
 from gpt.sampling import Sampling

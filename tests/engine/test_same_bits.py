@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from gpt.engine import build
 from gpt.engine.compiled import open_library
+from gpt.engine.compiled_pass import Piece, Room, Text, head_logits, read_pieces
 from gpt.engine.logits import softmax, softmax_sums
 from gpt.engine.packed_model import packed_model
 from gpt.engine.precision import PRECISIONS, set_precision
-from gpt.engine.rows import Piece, Room, Text, head_logits, read_pieces
 from gpt.generation import generate, logits_of
 from gpt.sampling import Sampling, stretch, token_table
 

@@ -52,6 +52,12 @@ def by_modules(model: GPTModel, ids: Sequence[int]) -> tuple[Tensor, Tensor]:
         return hidden, model.out_head(hidden[-1]).float()
 
 
+def assert_agrees(model: GPTModel, ids: list[int] = IDS, tolerance: float = 1e-4) -> None:
+    """What is read is what the model's own modules compute."""
+    for found, expected in zip(read(model, ids), by_modules(model, ids), strict=True):
+        torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+
+
 def same(found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -> bool:
     """Whether two readings are equal to the bit."""
     return all(map(torch.equal, found, expected))

@@ -12,7 +12,7 @@ from gpt.estimates import machine, measurement
 from gpt.estimates.budget import memory_of
 from gpt.estimates.measured_process import LiveTensors, Measurement, run
 from gpt.estimates.measurement import Limits, Progress, check_measurable, measure
-from gpt.estimates.resident import resident_peak
+from gpt.estimates.resident_memory import resident_peak
 from gpt.estimates.workload import Workload
 
 SMALL = GPTConfig(vocab_size=1000, context_length=128, emb_dim=64, n_heads=4, n_layers=3)

@@ -28,6 +28,7 @@ from .refused_files import (
     of_transformers,
     only,
     pickled,
+    pickled_shards,
     shards,
     spoilt,
     stripped,
@@ -127,6 +128,14 @@ REFUSED: dict[str, Refused] = {
     "a folder with ckpt.pt": Refused(pickled("ckpt.pt", lambda usual: {"model": usual}), "ckpt.pt.*\n.*save_file"),
     "the book's model.pth": Refused(pickled("model.pth"), "model.pth.*\n.*save_file"),
     "the path of ckpt.pt": Refused(lambda folder: pickled("ckpt.pt")(folder) / "ckpt.pt", "ckpt.pt.*\n.*save_file"),
+    "pytorch_model.bin in shards": Refused(pickled_shards, "one of 2 PyTorch pickles.*\n.*glob"),
+    "a Trainer's output of pickles": Refused(
+        lambda folder: pickled("pytorch_model.bin")(folder / "checkpoint-10").parent, "pytorch_model.bin.*\n.*save_file"
+    ),
+    "a Hub cache with a pickle": Refused(
+        lambda folder: pickled("pytorch_model.bin")(folder / "snapshots" / ("a" * 40)).parents[1],
+        "pytorch_model.bin.*\n.*save_file",
+    ),
     "a folder with a GGUF file": Refused(only("gpt2.Q8_0.gguf"), "gpt2.Q8_0.gguf.*GGUF"),
     "a folder with TensorFlow's file": Refused(only("tf_model.h5"), "tf_model.h5"),
     "an empty folder": Refused(only(), "holds no .safetensors file"),
@@ -144,6 +153,7 @@ REFUSED: dict[str, Refused] = {
     "infinity in float16": Refused(spoilt(f"transformer.{NAMED}", torch.inf, torch.float16), f"{NAMED}.*infinit"),
     "float64 beyond float32": Refused(spoilt(f"transformer.{NAMED}", 1e300, torch.float64), f"{NAMED}.*float32"),
     "another activation": Refused(beside(activation_function="silu"), "silu"),
+    "an activation that is no name": Refused(beside(activation_function=["gelu"]), r"is \['gelu'\]: the models here"),
     "cross attention": Refused(beside(add_cross_attention=True), "add_cross_attention"),
     "heads that do not divide": Refused(beside(n_head=3), "n_heads is 3"),
     "heads that are no number": Refused(beside(n_head="many"), "many"),

@@ -125,6 +125,7 @@ OPENS = {
     "heads that nothing names": Opens(heads(1), 'write "n_head"', {"n_heads": 1}),
     "heads that the caller names": Opens(heads(3, n_heads=3), config={"n_heads": 3}),
     "a model_type of somebody's own": Opens(said(model_type="my-gpt"), "my-gpt"),
+    "a model_type that is no name": Opens(said(model_type=["gpt2"]), "config.json calls the model"),
     "a language model with a second head": Opens(
         extra(multiple_choice_head__summary__weight=(1, 64), multiple_choice_head__summary__bias=(1,)),
         "multiple_choice_head",

@@ -1,4 +1,4 @@
-"""Vocabularies of every kind beside a model: what its text is, which rows are padding, and what is refused."""
+"""Vocabularies of every kind beside a model: what its text is, which rows., and what is refused."""
 
 import json
 from collections.abc import Callable
@@ -99,13 +99,11 @@ CHARACTERS = {character: i for i, character in enumerate("\n !abcdefghijklmnopqr
 
 WITH_WORDS: dict[str, Opens] = {
     "GPT-2's vocabulary, no files": Opens(rows(50257), ids=EFFORT),
-    "50304 rows, nothing says why": Opens(rows(50304), "47 of 50304 rows are padding", {"vocab_size": 50257}, EFFORT),
+    "50304 rows, nothing says why": Opens(rows(50304), "47 of 50304 rows.", {"vocab_size": 50257}, EFFORT),
     "50304 rows in the book's layout": Opens(
-        rows(50304, layout="book"), "47 of 50304 rows are padding", {"vocab_size": 50257}, EFFORT
+        rows(50304, layout="book"), "47 of 50304 rows.", {"vocab_size": 50257}, EFFORT
     ),
-    "50304 rows, a config of 50257": Opens(
-        rows(50304, 50257), "47 of 50304 rows are padding", {"vocab_size": 50257}, EFFORT
-    ),
+    "50304 rows, a config of 50257": Opens(rows(50304, 50257), "47 of 50304 rows.", {"vocab_size": 50257}, EFFORT),
     "50304 rows, a config that counts them": Opens(rows(50304, 50304), config={"vocab_size": 50304}, ids=EFFORT),
     "50258 rows, one token added": Opens(
         rows(50258, 50258, added_tokens__json={"<|user|>": 50257}),
@@ -119,7 +117,7 @@ WITH_WORDS: dict[str, Opens] = {
     ),
     "50304 rows, two tokens added, padded": Opens(
         rows(50304, added_tokens__json={"<|user|>": 50257, "<|end|>": 50258}),
-        "45 of 50304 rows are padding",
+        "45 of 50304 rows.",
         {"vocab_size": 50259},
         {"<|user|> moves<|end|>": [50257, 6100, 50258]},
     ),

@@ -186,11 +186,19 @@ def truncated(folder: Path) -> Path:
 
 def pickled(name: str, make: Callable[[Tensors], object] = dict) -> Callable[[Path], Path]:
     def write_pickle(folder: Path) -> Path:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         torch.save(make(transposed(reference_tensors(random_reference()))), folder / name)
         return folder
 
     return write_pickle
+
+
+def pickled_shards(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    tensors = list(transposed(reference_tensors(random_reference())).items())
+    for number, some in enumerate((tensors[:9], tensors[9:]), 1):
+        torch.save(dict(some), folder / f"pytorch_model-{number:05}-of-00002.bin")
+    return folder
 
 
 def only(*names: str) -> Callable[[Path], Path]:

@@ -35,12 +35,12 @@ def test_a_slow_line_is_told_in_bytes_with_its_rate_and_the_way_out(clock):
     for second in range(10):
         progress.at(2000 + second, 40 * MIB)
         clock[0] += 1
-    said = "Downloading a: 2,009 of 41,943,040 bytes. The line is slow, 1 byte a second: Stop leaves it, and what has"
+    said = "Downloading a: 2,009 of 41,943,040 bytes. The connection is slow, 1 byte a second: Stop leaves it, and"
     assert progress.said().startswith(said)
     for _ in range(10):  # then nothing more comes
         clock[0] += 1
         last = progress.said()
-    assert "The line is slow, 0 bytes a second" in last
+    assert "The connection is slow, 0 bytes a second" in last
     for second in range(10):  # and it is quick again
         clock[0] += 1
         last = progress.at(second * MIB, 40 * MIB)
@@ -59,7 +59,7 @@ def test_a_hub_that_takes_its_time_to_answer_is_called_slow(clock):
     assert progress.said() == "Asking the Hub about a …"
     clock[0] += 7
     assert progress.said() == asking("a", 7.0)
-    assert asking("a", 7.0) == "Asking the Hub about a … for 7 seconds: the line is slow, and Stop leaves it."
+    assert asking("a", 7.0) == "Asking the Hub about a … for 7 seconds: the connection is slow, and Stop leaves it."
 
 
 def test_who_leaves_a_slow_line_leaves_at_once_and_a_second_try_goes_on(online, large):
@@ -70,7 +70,7 @@ def test_who_leaves_a_slow_line_leaves_at_once_and_a_second_try_goes_on(online, 
         if "bytes" in said:
             raise KeyboardInterrupt(said)
 
-    with pytest.raises(KeyboardInterrupt, match=r"[\d,]+ of 42,\d{3},\d{3} bytes\. The line is slow"):
+    with pytest.raises(KeyboardInterrupt, match=r"[\d,]+ of 42,\d{3},\d{3} bytes\. The connection is slow"):
         hub_progress.download(NAME, tell)
     assert time.monotonic() - began < 30
     online.trouble.bytes_per_second = 0

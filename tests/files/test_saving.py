@@ -16,7 +16,7 @@ from gpt.files.weights import load_model
 from gpt.model import GPTModel
 from gpt.seeding import seeded
 
-from .kinds_with_words import byte_level
+from .kinds_with_words import CHARACTERS, byte_level, rows
 from .making import random_reference, reference_tensors, write
 
 CONFIG = GPTConfig(71, 16, 48, 3, 2, 0.2)
@@ -105,6 +105,20 @@ def test_a_vocabulary_is_saved_with_the_model_it_belongs_to(tmp_path):
     assert again.tokenizer.end_of_text == model.tokenizer.end_of_text == model.tokenizer.encode("!")[0]
     assert json.loads((second / "config.json").read_text())["eos_token_id"] == model.tokenizer.end_of_text
     assert AutoTokenizer.from_pretrained(second)(text)["input_ids"] == model.tokenizer.encode(text)
+
+
+def test_a_model_is_not_saved_beside_another_models_vocabulary(tmp_path):
+    characters = rows(29, 29, vocab__json=CHARACTERS)(tmp_path / "characters").path
+    gpt2 = load_model(rows(50257)(tmp_path / "gpt2").path)
+    before = {path.name: path.read_bytes() for path in characters.iterdir()}
+    with pytest.raises(ValueError, match=r"another model's vocabulary \(vocab.json\): choose another folder"):
+        save_model(gpt2, characters)
+    assert {path.name: path.read_bytes() for path in characters.iterdir()} == before
+    (characters / "meta.pkl").write_bytes(b"not opened")
+    save_model(load_model(characters), characters)
+    assert load_model(characters).tokenizer.encode("a") == [3]
+    (tmp_path / "gpt2" / "tokenizer_config.json").write_text('{"eos_token": "<|endoftext|>"}')
+    save_model(gpt2, tmp_path / "gpt2")
 
 
 def test_a_packed_model_is_not_saved(tmp_path):

@@ -215,13 +215,22 @@ def test_no_files_are_no_vocabulary_and_a_pickle_is_none():
     assert notes == []
 
 
-@pytest.mark.parametrize(("stated", "expected"), [(5, 5), ([7, 5], 7), (10**6, 0), (None, 0), (True, 0), ("5", 0)])
+@pytest.mark.parametrize(("stated", "expected"), [(1, 1), ([2, 1], 2), (10**6, 0), (None, 0), (True, 0), ("1", 0)])
 def test_the_end_of_text_is_the_files_own(tmp_path, stated, expected):
-    trained().save(str(tmp_path / "tokenizer.json"))
+    trained(special=("<|endoftext|>", "<A>", "<B>")).save(str(tmp_path / "tokenizer.json"))
     files = {"tokenizer.json": (tmp_path / "tokenizer.json").read_bytes()}
     assert vocabulary_of(files, stated).end_of_text == expected
     named = files | {"tokenizer_config.json": b'{"eos_token": {"content": "!"}}'}
     assert vocabulary_of(named, stated).end_of_text == json.loads(files["tokenizer.json"])["model"]["vocab"]["!"]
+
+
+def test_an_ordinary_token_that_config_json_names_does_not_stand_over_the_vocabularys_end_of_text():
+    with_one = {"tokenizer.json": trained().to_str().encode()}
+    without = {"tokenizer.json": trained(special=("<A>",)).to_str().encode()}
+    assert vocabulary_of(with_one, 5).end_of_text == 0
+    assert vocabulary_of(without, 5).end_of_text == 5
+    characters = {"vocab.json": b'{"<|endoftext|>": 0, "a": 1, "b": 2}'}
+    assert vocabulary_of(characters, 2).end_of_text == 0
 
 
 def tokenizer_json(**changes: object) -> bytes:

@@ -20,7 +20,7 @@ from gpt.tokenizer import TokenIds, gpt2_vocabulary, tokenizer_of
 
 from ..engine.tiny import needs_library
 from .making import LAYOUTS, ODD, SMALL, SQUARE, in_layout, random_reference, reference_tensors, write
-from .refused_files import pickled
+from .refused_files import pickled, pickled_shards
 
 SHAPES = {"odd": ODD, "square": SQUARE}
 
@@ -286,6 +286,21 @@ def test_the_three_lines_that_convert_a_pickle_work_as_they_stand(tmp_path, name
     assert model.config.n_heads == (4 if name == "ckpt.pt" else 1)
     reference = random_reference(n_head=model.config.n_heads)
     torch.testing.assert_close(model(some_ids(reference)), reference(some_ids(reference)).logits, atol=1e-4, rtol=0)
+
+
+def test_the_three_lines_read_all_shards_of_a_pickle(tmp_path):
+    folder = pickled_shards(tmp_path / "a [folder]")
+    explanation, *lines = refusal(folder).split("\n")
+    assert explanation.startswith("pytorch_model-00001-of-00002.bin is one of 2 PyTorch pickles, which are not opened")
+    assert len(lines) == 3
+    exec("\n".join(lines), {})
+    reference = random_reference()
+    torch.testing.assert_close(
+        load_model(folder, activation="gelu_tanh")(some_ids(reference)),
+        reference(some_ids(reference)).logits,
+        atol=1e-4,
+        rtol=0,
+    )
 
 
 def test_a_pickle_of_characters_is_never_opened_and_the_line_that_reads_it_works(tmp_path, monkeypatch):

@@ -8,8 +8,8 @@ import torch
 
 from gpt.config import GPTConfig
 from gpt.model import GPTModel, attention_weights, watched
+from gpt.recording.model_source import lines
 from gpt.recording.recorder import RETURNED, record, record_window
-from gpt.recording.source import lines
 from gpt.seeding import seeded
 from gpt.tracing import Window, trace
 

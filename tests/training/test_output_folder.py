@@ -42,7 +42,7 @@ def test_a_model_that_no_checkpoint_belongs_to_is_not_overwritten(tmp_path):
     OutputFolder(tmp_path).check_usable()
 
 
-@pytest.mark.parametrize("name", ["README.md", "config.json"])
+@pytest.mark.parametrize("name", ["README.md", "config.json", "vocab.json"])
 def test_a_file_of_somebody_else_is_not_overwritten(tmp_path, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(ValueError, match=f"holds a {name} that no training has written"):

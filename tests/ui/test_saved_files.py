@@ -19,7 +19,7 @@ from gpt.engine.weights_digest import weights_digest
 from gpt.estimates.budget import memory_of
 from gpt.estimates.cache_variants import Variants, cache_variants
 from gpt.estimates.flops import count_flops
-from gpt.estimates.resident import resident_peak
+from gpt.estimates.resident_memory import resident_peak
 from gpt.estimates.workload import Workload
 from gpt.sampling import Sampling, token_table
 from gpt.ui.calculator.setting_controls import ConfigControls, WorkloadControls
@@ -33,8 +33,16 @@ BUTTONS = {
     "account-csv", "heads-csv", "tokens-csv", "off-csv", "swap-csv",
     "save-tokens", "save-placeholder", "save-turn", "save-chapter-gradients", "inside-maps-csv",
     "train-csv",  # in ui/train/test_tab.py
+    "save-this-run",  # in ui/generate/test_saved.py
+    "beside-csv",  # in ui/generate/test_beside.py
 }  # fmt: skip
-WITHOUT_A_FILE_HERE = {"off-csv", "swap-csv", "train-csv", "save-turn"}  # nothing is there until something is asked
+WITHOUT_A_FILE_HERE = {
+    "beside-csv",
+    "off-csv",
+    "swap-csv",
+    "train-csv",
+    "save-turn",
+}  # nothing is there until something is asked
 TOKEN, BLOCK = 5, 2  # what is looked at in all of these: neither the first nor in the middle
 SETTINGS = {"max_new_tokens": 6, "temperature": 0.7, "top_k": 30, "top_p": 0.9, "seed": 11}
 
@@ -117,7 +125,7 @@ JSON_OF_A_MODEL = ["save-run", "save-shapes"]
 def test_every_json_file_is_known(visitor):
     files = {button: visitor.saved(button) for button in BUTTONS - WITHOUT_A_FILE_HERE}
     found = {button for button, file in files.items() if file["type"] == "application/json"}
-    assert found == {*JSON_OF_A_MODEL, "calc-json"}
+    assert found == {*JSON_OF_A_MODEL, "calc-json", "save-this-run"}
 
 
 @pytest.mark.usefixtures("ids")

@@ -4,7 +4,9 @@ Gradio's server and the page's JavaScript take no part: tests/browser has those.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from inspect import isgenerator
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,13 +18,21 @@ from gpt.library import Library
 from gpt.runs import Run
 from gpt.ui.page import build_page
 
+_numbers = count()
+
+
+@lru_cache(4)
+def page_of(library: Library) -> gr.Blocks:
+    """The page of a library, built once for all its visitors: that takes seconds, and it holds no values of theirs."""
+    return build_page(library)
+
 
 class Visitor:
     """Somebody who opened the page with an address; `news` holds all that the last event changed, in order."""
 
     def __init__(self, library: Library, **query: str) -> None:
-        self.blocks = build_page(library)
-        self.request = SimpleNamespace(session_hash="a visitor", query_params=query)
+        self.blocks = page_of(library)
+        self.request = SimpleNamespace(session_hash=f"visitor {next(_numbers)}", query_params=query)
         self.values = {key: getattr(block, "value", None) for key, block in self.blocks.blocks.items()}
         self.news: list[tuple[Block, Any]] = []
 

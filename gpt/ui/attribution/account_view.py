@@ -1,9 +1,9 @@
 """Why this token: the account of a logit below the candidates of a step, and what stands behind each of its parts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import gradio as gr
 
@@ -14,19 +14,19 @@ from ...runs import Run
 from ...sampling import likeliest
 from ...tokenizer import tokenizer_of
 from ..common.about import About, about_traced
+from ..common.attention_figure import attention_map
 from ..common.code import Code
 from ..common.code_behind import code_area, code_value
 from ..common.colours import COLOURS
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import Drawing, Updates, chosen_into, with_note
+from ..common.number_format import counted
 from ..common.page_context import Page
 from ..common.page_html import status
 from ..common.place import named_place, one_of, place_in, text_of_place
 from ..common.selected_position import valid_position
 from ..common.traced_run import Traced, traced_run
-from ..inside.figures import attention_map
-from ..probabilities.tab_components import Seen
 from . import account_words as words
 from .figures import bars, waterfall
 from .panel import limits
@@ -35,6 +35,30 @@ from .panel_code import account_code
 _MEAN, _MEAN_NAME = "mean", "the mean of all tokens"
 _N_RIVALS = 12
 _TAB = "probabilities"  # the key of the tab that it stands on
+
+
+class Selection(Protocol):
+    """What is selected on the tab beside a token."""
+
+    @property
+    def chosen(self) -> int | None:
+        """The id of the chosen candidate; None for the token that was taken."""
+
+
+class Seen(Protocol):
+    """What the account reads of the tab that it stands on."""
+
+    @property
+    def looked_at(self) -> Run:
+        """The run whose token is selected. Raises ValueError before there is one."""
+
+    @property
+    def position(self) -> int | None:
+        """Where in its ids."""
+
+    @property
+    def selection(self) -> Selection:
+        """What else is selected."""
 
 
 @dataclass(frozen=True)
@@ -82,20 +106,20 @@ class _Asked:
         return tokenizer_of(self.traced.model).visible(token_id)
 
 
-def build(page: Page, selection: gr.State, seen: Sequence[Any]) -> None:
-    """Lay the account out and wire it; seen are the components that make a Seen, selection is one of them."""
+def build(page: Page, selection: gr.State, seen: Sequence[Any], now: Callable[..., Seen]) -> None:
+    """Lay the account out and wire it; seen are components from whose values `now` makes a Seen, selection is one."""
     made = _lay_out()
 
     def draw(is_open: bool, part: int | None, number: int | None, rival: str | None, *values: Any) -> Updates:
         if not is_open:
             return {made.note: gr.skip()}
-        return with_note(made.note, lambda: _drawn(made, _asked(page, Seen(*values), rival), part, number))
+        return with_note(made.note, lambda: _drawn(made, _asked(page, now(*values), rival), part, number))
 
     def choose(event: gr.SelectData) -> Updates:
         return {made.part: int(event.index), made.number: None}
 
     def file(_: Run, rival: str | None, *values: Any) -> File:
-        asked = _asked(page, Seen(*values), rival)
+        asked = _asked(page, now(*values), rival)
         found = asked.found
         rows = [[part.component, part.block, part.head, part.value] for part in found.parts]
         return csv_file(asked.about, ["component", "block", "head", "adds"], rows)
@@ -245,8 +269,8 @@ def _feed_forward_detail(made: _Components, asked: _Asked, block: int, number: i
     figure = bars(traced.labels, card.activations.tolist(), "how strongly it fires", COLOURS["feed-forward"])
     about = about_traced("Activations of a neuron", traced)
     said = (
-        f"The feed-forward of block {block} has {len(found.values):,} neurons. Each adds a direction of its own to the "
-        "stream, as strongly as it fires."
+        f"The feed-forward of block {block} has {counted(len(found.values), 'neuron')}. "
+        "Each adds a direction of its own to the stream, as strongly as it fires."
     )
     return {
         made.detail: status(said),

@@ -15,6 +15,7 @@ from ...seeding import LARGEST_WEIGHT_SEED
 from ...tokenizer import tokenizer_of
 from ...tracing import trace
 from ..common.about import About
+from ..common.attention_figure import attention_map
 from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
@@ -26,7 +27,6 @@ from ..common.page_html import status, table
 from ..common.place import named_place, text_of_place
 from ..common.saved_pictures import pictured
 from ..common.token_strip import probability_legend
-from ..inside.figures import attention_map
 from .figures import copies
 from .panel import TAB, Panel, limits
 from .panel_code import heads_code

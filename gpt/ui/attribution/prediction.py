@@ -7,6 +7,7 @@ from ...model import GPTModel
 from ...runs import Run
 from ...tokenizer import AnyTokenizer, tokenizer_of
 from ...tracing import WINDOW
+from ..common.number_format import counted
 from ..common.selected_position import valid_position
 
 
@@ -57,7 +58,7 @@ class Prediction:
                 f"{where}. The text is long: only the {len(self.ids)} tokens before it are read here, as if the text "
                 f"began with token {self.first + 1}."
             )
-        return f"{where} from the {len(self.ids)} tokens before it."
+        return f"{where} from the {counted(len(self.ids), 'token')} before it."
 
 
 def prediction_of(library: Library, run: Run, position: int | None) -> Prediction:

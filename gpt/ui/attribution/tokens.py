@@ -19,6 +19,7 @@ from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import MODEL_EVENT, Updates
 from ..common.head_field import signed_legend, signed_style
+from ..common.number_format import counted
 from ..common.page_context import Page
 from ..common.page_html import status
 from ..common.stoppable_work import Ongoing, stop_for, stop_when_clicked
@@ -139,7 +140,7 @@ def _drawn(
 
 def _said(prediction: Prediction, falls: Tensor, gradient: Tensor, attention: Tensor) -> str:
     if len(falls) < len(prediction.ids):
-        return f"{len(falls)} of {len(prediction.ids)} tokens have been replaced so far. {prediction.said}"
+        return f"{len(falls)} of {counted(len(prediction.ids), 'token')} replaced so far. {prediction.said}"
     most = int(falls.argmax())
     agreement = "; ".join(
         f"{name} {'does not vary' if value is None else f'{value:+.2f}'}"

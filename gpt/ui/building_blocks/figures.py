@@ -12,6 +12,7 @@ from ...chapter.feed_forward import FeedForwardPass, Histogram
 from ...chapter.gelu import ActivationCurves
 from ..common.colours import ACCENT, COLOURS, DIVERGING
 from ..common.figure_template import figure, log_axis
+from ..common.number_format import counted
 
 _GELU = COLOURS["feed-forward"]
 _RELU = COLOURS["before"]
@@ -102,7 +103,7 @@ def layers_figure(passed: FeedForwardPass, columns: int) -> go.Figure:
     for place, (values, title, hover, text) in enumerate(fields):
         _add_field(drawn, place, values, columns, hover, text)
         drawn.add_annotation(
-            text=f"{title}<br>{len(values):,} numbers",
+            text=f"{title}<br>{counted(len(values), 'number')}",
             xref="paper",
             yref="paper",
             x=sum(_across(place)) / 2,

@@ -12,7 +12,7 @@ from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file, save_button
 from ..common.drawing import Drawing, Updates
-from ..common.number_format import percent
+from ..common.number_format import counted, percent
 from ..common.page_context import Page
 from ..common.page_html import status
 from ..common.traced_run import traced_run
@@ -73,7 +73,7 @@ def _said(name: str, block: int, values: Tensor, reach: float) -> str:
     outside = float((values.abs() > reach).float().mean())
     lowest, highest = (f"{float(end):.2f}".replace("-", "−") for end in values.aminmax())
     return status(
-        f"{name}, block {block}: {tokens} tokens × {neurons:,} inner neurons. "
+        f"{name}, block {block}: {counted(tokens, 'token')} × {counted(neurons, 'inner neuron')}. "
         f"{percent(above)} of the numbers lie above 0, {percent(outside)} outside this range; "
         f"they run from {lowest} to {highest}."
     )

@@ -13,7 +13,7 @@ from ...estimates.roofline import Reading, next_token, prompt
 from ...estimates.workload import Workload
 from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
-from ..common.number_format import percent, size
+from ..common.number_format import counted, percent, size
 from ..common.page_html import problem, table
 from .after_inputs import AfterInputs, as_reading, own_of, rates_of, variants_of
 from .calculation import about_settings
@@ -125,7 +125,9 @@ def _best(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values:
         return {"best_note": problem(str(error))}
     rows = [
         _best_row("Next token", token, workload.batch_size),
-        _best_row(f"Prompt of {workload.seq_len:,} tokens", whole_prompt, workload.batch_size * workload.seq_len),
+        _best_row(
+            f"Prompt of {counted(workload.seq_len, 'token')}", whole_prompt, workload.batch_size * workload.seq_len
+        ),
     ]
     head = ["At best", "Time", "Tokens/s", "Bound by"]
     own = own_of(config, workload, asked)

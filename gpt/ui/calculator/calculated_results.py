@@ -12,7 +12,7 @@ from ...estimates.budget import ParameterCount, count_parameters, memory_growth,
 from ...estimates.devices import fits
 from ...estimates.flops import count_flops
 from ...estimates.measurement import slowness
-from ...estimates.resident import resident_peak
+from ...estimates.resident_memory import resident_peak
 from ...estimates.workload import Workload
 from ..common.about import About
 from ..common.code_behind import code_value

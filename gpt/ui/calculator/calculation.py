@@ -9,9 +9,10 @@ from ...estimates.budget import count_parameters, memory_of
 from ...estimates.flops import count_flops
 from ...estimates.formula import Formula
 from ...estimates.measured_process import Measurement
-from ...estimates.resident import resident_peak
+from ...estimates.resident_memory import resident_peak
 from ...estimates.workload import Workload
 from ..common.about import About
+from ..common.number_format import counted
 from .after_inputs import AfterInputs
 from .after_saved import after_record, after_sums
 from .setting_controls import same_model
@@ -43,7 +44,7 @@ def about_settings(what: str, config: GPTConfig, workload: Workload | None = Non
         "vocabulary": config.vocab_size,
     }
     if workload is not None:
-        texts = f"{workload.batch_size} × {workload.seq_len} tokens"
+        texts = f"{workload.batch_size} × {counted(workload.seq_len, 'token', '')}"
         places |= {"mode": workload.mode, "dtype": workload.dtype, "texts": texts}
     return About(f"Calculator: {what}", places=places, colours=colours)
 

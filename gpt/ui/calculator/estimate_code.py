@@ -65,7 +65,7 @@ def measuring_code(config: GPTConfig, workload: Workload) -> Code | None:
         'print("forward pass", found.forward_seconds, "s")',
         "gpt.estimates.budget.memory_of",
         "gpt.estimates.measurement.measure",
-        "gpt.estimates.resident.resident_peak",
+        "gpt.estimates.resident_memory.resident_peak",
         "gpt.estimates.workload.Workload",
     )
 

@@ -13,7 +13,7 @@ from ...estimates.flops import count_flops
 from ...estimates.machine import description
 from ...estimates.measured_process import Measurement
 from ...estimates.measurement import Limits, Progress, measure
-from ...estimates.resident import resident_peak
+from ...estimates.resident_memory import resident_peak
 from ..common.components import note_area
 from ..common.drawing import Updates
 from ..common.page_html import problem

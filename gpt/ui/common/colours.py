@@ -49,6 +49,18 @@ def text_colour(background: str) -> str:
     return "#000000" if _luminance(background) > 0.179 else "#ffffff"
 
 
+def channels(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of #rrggbb, 0 to 255 each."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return red, green, blue
+
+
+def translucent(colour: str, opacity: float) -> str:
+    """#rrggbb with an opacity from 0 to 1, as CSS and plotly write it."""
+    red, green, blue = channels(colour)
+    return f"rgba({red},{green},{blue},{opacity:.3g})"
+
+
 def _hex(oklab: tuple[float, ...]) -> str:
     """OKLab to sRGB, after Björn Ottosson, "A perceptual color space for image processing" (2020)."""
     lightness, a, b = oklab
@@ -69,8 +81,8 @@ def _gamma(linear: float) -> float:
 
 def _luminance(colour: str) -> float:
     """Relative luminance as WCAG 2 defines it."""
-    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    shares = [channel / 255 for channel in channels(colour)]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 

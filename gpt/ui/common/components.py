@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from gradio.components.plot import PlotData
 
 from .about import About
+from .figure_in_words import figure_in_words
 from .glossary import hinted
 
 
@@ -40,7 +41,7 @@ def plot_area(elem_id: str, value: PlotData | None = None) -> gr.Plot:
 
 
 def plot(figure: go.Figure, about: About) -> PlotData:
-    """A figure as the value of a gr.Plot, with what its picture says of it; without plotly's toolbar."""
-    figure.update_layout(meta=about.words)
+    """A figure as the value of a gr.Plot, with what its picture says of it, and in words; without plotly's toolbar."""
+    figure.update_layout(meta=about.words | {"inWords": figure_in_words(figure)})
     config = '{"displayModeBar":false}'
     return PlotData(type="plotly", plot=f'{figure.to_json()[:-1]},"config":{config}}}')

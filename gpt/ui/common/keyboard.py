@@ -1,6 +1,6 @@
 """What the keyboard needs and Gradio leaves out: the focus stays with the person, and arrow keys move between tabs.
 
-Names that a screen reader says are those that stand on the page.
+Names that a screen reader says are those that stand on the page; a figure is said in words.
 """
 
 import gradio as gr
@@ -48,10 +48,21 @@ const rename = () => document.querySelectorAll('input[aria-label]').forEach((inp
   const [, kind, name] = said.match(/^(range slider|number input) for (.+)$/s) || [];
   if (name) input.setAttribute('aria-label', kind === 'range slider' ? name : `${name}, as a number`);
 });
+
+// A figure is a picture with one name: its title, whose figures these are, and what it shows in words.
+const describe = () => document.querySelectorAll('.figure .js-plotly-plot').forEach((plot) => {
+  const words = plot.layout && plot.layout.meta;
+  if (!words) return;
+  plot.setAttribute('role', 'img');
+  plot.setAttribute('aria-label', [words.title, ...words.caption, words.inWords].join('. '));
+});
 let waiting = 0;
-new MutationObserver(() => { clearTimeout(waiting); waiting = setTimeout(rename, 200); })
-  .observe(document.body, {childList: true, subtree: true});
-rename();
+const soon = () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => { rename(); describe(); }, 200);
+};
+new MutationObserver(soon).observe(document.body, {childList: true, subtree: true});
+soon();
 """
 
 

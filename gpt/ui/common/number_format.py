@@ -55,7 +55,7 @@ def _possible(probability: float) -> float:
 def size(n_bytes: float) -> str:
     """621.83 MiB, in the largest unit that leaves at least 1."""
     if n_bytes < 1024:
-        return f"{n_bytes:.0f} bytes"
+        return counted(n_bytes, "byte", ".0f")
     value = float(n_bytes)
     for unit in _UNITS:
         value /= 1024
@@ -66,7 +66,7 @@ def size(n_bytes: float) -> str:
 
 def exact_size(n_bytes: int) -> str:
     """621.83 MiB = 652,038,144 bytes."""
-    return size(n_bytes) if n_bytes < 1024 else f"{size(n_bytes)} = {n_bytes:,} bytes"
+    return size(n_bytes) if n_bytes < 1024 else f"{size(n_bytes)} = {counted(n_bytes, 'byte')}"
 
 
 def real(value: float) -> str:
@@ -75,6 +75,12 @@ def real(value: float) -> str:
         digits, exponent = f"{value:.3e}".split("e")
         return f"{digits} × 10{str(int(exponent)).translate(_RAISED)}"
     return f"{value:,.1f}" if abs(value) >= 100 else f"{round(value, 4) + 0.0:.4f}"
+
+
+def counted(number: float, noun: str, form: str = ",") -> str:
+    """1 token, 1,024 tokens: a number, written in this form, and its noun, with an s unless the number shown is 1."""
+    shown = format(number, form)
+    return f"{shown} {noun}{'' if shown == '1' else 's'}"
 
 
 def decimal(value: float) -> str:

@@ -37,18 +37,18 @@ class Page:
     chosen: gr.State  # the same once they have chosen one on the page, and no link: the run is made again with it
     run: gr.State  # Run | None: the generation all tabs look at
     position: gr.State  # int | None: which token of run.ids is selected
-    generating: Generating | None = None  # the Generate tab, for all tabs built after it
+    tabs: gr.Tabs  # of the page
+    loaded_line: gr.HTML  # of the header: what is loaded
+    models: gr.Dropdown  # of the header: the list of models
+    whose: gr.HTML  # below the header: says so when the tabs show another model's run
+    options: Options = LAPTOP  # what the host of this server has set
+    generating: Generating | None = None  # the Generate tab: all tabs but itself have it
     openings: list[Opening] = field(default_factory=list)
     places: dict[tuple[str, str], Block] = field(default_factory=dict)  # by tab and name: see `reachable`
     linked: dict[tuple[str, str], Block] = field(default_factory=dict)  # the same: see `in_address`
     of_the_run: set[tuple[str, str]] = field(default_factory=set)  # those of them whose first value the run decides
     remembered: dict[tuple[str, str], Remembered] = field(default_factory=dict)  # see `remember_in_address`
-    tabs: gr.Tabs | None = None  # of the page
     ongoing: Ongoing = field(default_factory=Ongoing)  # runs and branches: only one grows at a time
-    loaded_line: gr.HTML | None = None  # of the header: what is loaded
-    whose: gr.HTML | None = None  # below the header: says so when the tabs show another model's run
-    models: gr.Dropdown | None = None  # of the header: the list of models
-    options: Options = LAPTOP  # what the host of this server has set
 
     def drawing(
         self, fn: Callable[..., Updates], inputs: Sequence[Component], outputs: Sequence[Any], note: gr.HTML

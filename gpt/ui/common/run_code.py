@@ -1,8 +1,9 @@
 """Code that gives the model and the tokens of a visitor's run, with which the code of every view begins."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from ...model_reference import STORYTELLER, UNTRAINED, Reference, file_name, is_path
+from ...model_reference import CHAPTER_SEED, STORYTELLER, UNTRAINED, Reference, file_name, is_path
 from ...runs import Run, n_unread
 from ...tokenizer import Tokenizer
 from .code import Code, code
@@ -14,6 +15,8 @@ def model_code(reference: str) -> Code:
     named = Reference.parse(reference)
     if named.name == UNTRAINED:
         return _untrained(named)
+    if named.untrained:
+        return _drawn_again(named)
     arguments = [f"precision={named.precision!r}"] if named.precision != "float32" else []
     arguments += [f"activation={named.activation!r}"] if named.activation else []
     arguments += [f"n_heads={named.n_heads}"] if named.n_heads else []
@@ -33,9 +36,27 @@ def _untrained(named: Reference) -> Code:
         "GPTModel",
         "GPTConfig",
     )
+    return drawn + _packed(named)
+
+
+def _drawn_again(named: Reference) -> Code:
+    """A model with another one's settings, and weights as its training could have begun with."""
+    trained = replace(named, untrained=False, precision="float32", seed=CHAPTER_SEED)
+    drawn = code(
+        f"trained = model\ntorch.manual_seed({named.seed})\nmodel = GPTModel(trained.config)\ninit_weights(model)\n"
+        "model.eval().requires_grad_(False)",
+        "torch",
+        "GPTModel",
+        "gpt.seeding.init_weights",
+    )
+    return model_code(str(trained)) + drawn + _packed(named) + code("model.tokenizer = trained.tokenizer")
+
+
+def _packed(named: Reference) -> Code:
+    """Puts an untrained `model` into its precision."""
     if named.precision == "float32":
-        return drawn
-    return drawn + code(
+        return Code()
+    return code(
         "# Its numbers are packed as they are read from a file.\n"
         f'save_model(model, "untrained")\nmodel = load_model("untrained", precision={named.precision!r})',
         "save_model",

@@ -6,6 +6,8 @@ from typing import Any
 
 import gradio as gr
 
+from .drawing import Listener
+
 
 @dataclass(frozen=True)
 class Controls:
@@ -34,3 +36,4 @@ class Generating:
     fn: Callable[..., Any]
     inputs: Sequence[Any]
     outputs: Sequence[Any]
+    compare_after: Callable[[Listener], None]  # an event that may have made another run: see `generate.beside`

@@ -5,6 +5,7 @@ from ...library import Library
 from ...runs import check_prompt, encoded_prompt
 from ...sampling import Sampling
 from ...tokenizer import tokenizer_of
+from .number_format import counted
 
 
 def settings_from(length: float | None, sampling: Sampling, seed: float | None, most_tokens: int) -> Settings:
@@ -13,7 +14,9 @@ def settings_from(length: float | None, sampling: Sampling, seed: float | None, 
         raise ValueError("Length and seed each need a whole number.")
     settings = Settings(_whole(length), sampling, _whole(seed))
     if settings.max_new_tokens > most_tokens:
-        raise ValueError(f"The length is {settings.max_new_tokens:,}: choose at most {most_tokens:,} new tokens.")
+        raise ValueError(
+            f"The length is {settings.max_new_tokens:,}: choose at most {counted(most_tokens, 'new token')}."
+        )
     return settings
 
 

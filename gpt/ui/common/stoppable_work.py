@@ -22,6 +22,7 @@ class _Work:
     model: str = ""  # reference of the one that writes, "" where none does
     stopped: Event = field(default_factory=Event)
     ended: Event = field(default_factory=Event)
+    is_aside: bool = False
 
 
 class Ongoing:
@@ -38,6 +39,27 @@ class Ongoing:
         visitor, work = request.session_hash, _Work(model)
         with self._guard:
             before, self._works[visitor] = self._works.get(visitor), work
+        with self._going_on(visitor, work, before) as stopped:
+            yield stopped
+
+    @contextmanager
+    def begin_aside(self, request: gr.Request) -> Iterator[Event | None]:
+        """The same for work about what the page shows: it ends none but its own kind. None where other work goes on."""
+        visitor, work = request.session_hash, _Work(is_aside=True)
+        with self._guard:
+            before = self._works.get(visitor)
+            is_free = before is None or before.is_aside
+            if is_free:
+                self._works[visitor] = work
+        if not is_free:
+            yield None
+            return
+        with self._going_on(visitor, work, before) as stopped:
+            yield stopped
+
+    @contextmanager
+    def _going_on(self, visitor: str | None, work: _Work, before: _Work | None) -> Iterator[Event]:
+        with self._guard:
             waiting = self._waiting.get(visitor)
             if waiting is not None and waiting.is_set():  # stopped after it had waited, before it began
                 work.stopped.set()

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import TypeVar
 
+from .number_format import counted
+
 Item = TypeVar("Item")
 
 
@@ -18,4 +20,4 @@ def within(items: Iterable[Item], seconds: float | None) -> Iterator[Item]:
 
 def time_is_over(seconds: float) -> str:
     """The sentence for who reached the limit."""
-    return f"This server gives one request {seconds:g} seconds, and they are over."
+    return f"This server gives one request {counted(seconds, 'second', 'g')}: this time is over."

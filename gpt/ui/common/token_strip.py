@@ -14,6 +14,7 @@ import gradio as gr
 from ...tokenizer import AnyTokenizer
 from .choice_script import CHOOSING
 from .colours import probability_colour, text_colour
+from .number_format import counted
 
 # A strip that grows is drawn many times, and most of its tokens were there before.
 _REMEMBERED = 2**13
@@ -90,7 +91,7 @@ def strip_html(tokens: Sequence[StripToken], selected: int | None = None, unread
 def _folded(tokens: Sequence[StripToken]) -> str:
     if not tokens:
         return ""
-    said = f"{len(tokens):,} token{'' if len(tokens) == 1 else 's'} before the context: the model cannot read them"
+    said = f"{counted(len(tokens), 'token')} before the context: the model cannot read them"
     text = "".join(token.text for token in tokens)
     return f'<details class="unread"><summary>{said}</summary><p>{escape(text)}</p></details>'
 

@@ -58,6 +58,7 @@ def run_again_with_another_model(page: Page, answer: Answer, again: gr.Button) -
         (again.click, pressed, inputs[:3]),
     ):
         ran = listen(fn, values, generating.outputs, trigger_mode="multiple", **MODEL_EVENT)
+        generating.compare_after(ran.then)
         ran.then(drawing.fn, list(drawing.inputs), list(drawing.outputs), js=_IN_FRONT, **MODEL_EVENT)
 
 

@@ -14,7 +14,7 @@ from ...tokenizer import StreamDecoder
 from ..common.about import about_run
 from ..common.code_behind import code_value
 from ..common.drawing import Updates
-from ..common.number_format import chance
+from ..common.number_format import chance, counted
 from ..common.redraw_pace import paced
 from ..common.saved_pictures import pictured
 from ..common.stoppable_work import stop_button
@@ -35,6 +35,7 @@ class Answer:
     stop: gr.Button
     code: gr.HTML  # of the run as it is when it has ended
     whose: gr.HTML  # says so when the run is not of the model that is loaded
+    beside: gr.Column  # what stands beside the run, hidden while another one grows
 
     def all(self) -> list[Any]:
         """As a list."""
@@ -56,7 +57,7 @@ class Answer:
     def growing(self, runs: Iterator[Run], stopped: Event, most_seconds: float | None) -> Iterator[Updates]:
         """What the page shows of a run by the loaded model: at a rate the eye can follow, and how it ended."""
         started = monotonic()
-        beginning = self.buttons(running=True) | {self.whose: ""}
+        beginning = self.buttons(running=True) | {self.whose: "", self.beside: gr.update(visible=False)}
         for run, is_last in paced(within(runs, most_seconds), stopped):
             if is_last:
                 limit = None if stopped.is_set() else most_seconds
@@ -67,8 +68,8 @@ class Answer:
                 beginning = {}
 
 
-def run_strip(run: Run) -> str:
-    """The strip of a run. Generated tokens are coloured by probability, prompt tokens are not."""
+def run_strip(run: Run, what: str = "Generate: tokens", marked: int | None = None) -> str:
+    """The strip of a run. Generated tokens are coloured by probability, prompt tokens are not; one may be marked."""
     prompt = [strip_token(run.reader, token_id, "prompt") for token_id in run.prompt_ids]
     new = [
         strip_token(
@@ -77,9 +78,7 @@ def run_strip(run: Run) -> str:
         for step in run.steps
     ]
     colours = "The stronger the blue, the more probable the token was when it was chosen."
-    return pictured(
-        about_run("Generate: tokens", run, colours=colours), strip_html([*prompt, *new], unread=n_unread(run))
-    )
+    return pictured(about_run(what, run, colours=colours), strip_html([*prompt, *new], marked, n_unread(run)))
 
 
 def status(text: str, safe: bool = False) -> str:
@@ -89,8 +88,7 @@ def status(text: str, safe: bool = False) -> str:
 
 def length(run: Run) -> str:
     """How many tokens a run has got."""
-    count = len(run.steps)
-    return f"{count} new token{'' if count == 1 else 's'}"
+    return counted(len(run.steps), "new token")
 
 
 def _ending(run: Run, seconds: float, limit: float | None) -> str:

@@ -21,8 +21,10 @@ from ..common.run_settings import check_prompt_of, settings_from
 from ..common.stoppable_work import start_for, stop_for, stop_when_clicked
 from ..common.token_strip import probability_legend, token_strip
 from ..map import tab as model_map
+from . import beside
 from .answer import Answer, status
 from .first_prompt import DEFAULT_PROMPT, readable
+from .saved import open_when_clicked, save_and_open
 
 KEY = "generate"
 LABEL = "Generate"
@@ -37,7 +39,6 @@ DEFAULT_LENGTH = 50
 
 def build(page: Page) -> tuple[Generating, Answer]:
     """Lay the tab out and wire it. Returns what starts a run from other tabs, and where it is shown."""
-    assert page.whose is not None
     intro(
         "Type a beginning and watch the model continue it one token at a time; the stronger the blue, the more "
         "probable the token was. Click a token to see what else it could have been.",
@@ -52,10 +53,13 @@ def build(page: Page) -> tuple[Generating, Answer]:
             run_status = gr.HTML(elem_id="run-status")
             with gr.Accordion("Plain text", open=False):
                 text = gr.Textbox(show_label=False, container=False, lines=4, buttons=["copy"], elem_id="run-text")
+            opening = save_and_open(page)
+            besides = beside.lay_out(page.library)
         with gr.Column(min_width=0, elem_classes=["settings"]):
             controls = Controls(*(prompt, *_settings(page.options.max_tokens), begin))
     code = code_area("run-code")
-    answer = Answer(page.run, prompt, strip, text, run_status, stop, code, page.whose)
+    answer = Answer(page.run, prompt, strip, text, run_status, stop, code, page.whose, besides.area)
+    opened = open_when_clicked(opening, page, answer, controls)
     stream = _streaming(page, answer)
 
     def redrawn(run: Run | None) -> Updates:
@@ -64,10 +68,13 @@ def build(page: Page) -> tuple[Generating, Answer]:
 
     outputs = answer.all()
     inputs = [page.model, *controls.all()]
-    gr.on([start.click, controls.prompt.submit], stream, inputs, outputs, **MODEL_EVENT)
+    written = gr.on([start.click, controls.prompt.submit], stream, inputs, outputs, **MODEL_EVENT)
     stop_when_clicked(stop, page.ongoing)
     page.when_opened(KEY, Drawing(redrawn, [page.run], [strip, answer.text, code], reads_text=False))
-    return Generating(controls, strip, stream, inputs, outputs), answer
+    compare_after = beside.wire(page, answer, besides, KEY)
+    for made in (written, opened):
+        compare_after(made.then)
+    return Generating(controls, strip, stream, inputs, outputs, compare_after), answer
 
 
 def _asking(page: Page) -> tuple[gr.Textbox, gr.Checkbox, gr.Button, gr.Button]:

@@ -16,8 +16,8 @@ from gradio.state_holder import SessionState
 
 from ...engine.fair_share import ASKING, Client
 from ...files.layouts import WeightsError
-from .counts import Counts
 from .event_values import check_choice, checked_values
+from .server_counts import Counts
 from .sessions import Sessions
 
 _LOG = logging.getLogger("explorer")

@@ -7,13 +7,13 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .arrival import Arrival
-from .bodies import parsed, patient, read_body, replaying
-from .calls import Calls
-from .counts import Counts
-from .doors import find_door
+from .called_events import Calls
 from .headers import with_headers
-from .names import Names
+from .host_names import Names
 from .refusal import Refused, send_refusal
+from .request_bodies import parsed, patient, read_body, replaying
+from .routes import find_route
+from .server_counts import Counts
 from .sessions import Sessions
 
 
@@ -45,7 +45,7 @@ class Guard:
             if location is not None:
                 await _redirect(location, send)
                 return
-            groups = find_door(scope["method"], scope["path"])
+            groups = find_route(scope["method"], scope["path"])
             body = await read_body(receive)
             sent = parsed(scope, body) if scope["method"] == "POST" else None
             self.calls.check(scope["path"], groups, scope["query_string"], sent)

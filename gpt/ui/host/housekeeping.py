@@ -10,10 +10,10 @@ from time import monotonic
 import gradio as gr
 
 from ...estimates.machine import give_back_memory, resident_bytes
-from .counts import Counts
-from .line import Line
 from .mailboxes import busy_sessions, drop_unread
+from .server_counts import Counts
 from .sessions import Sessions
+from .waiting_line import Line
 
 _LOG = logging.getLogger("explorer")
 _PACE_SECONDS = 2.0

@@ -26,7 +26,7 @@ from ..common.drawing import MODEL_QUEUE
 from ..common.in_line import waits_of
 from ..common.time_limit import time_is_over
 from .answer_order import AnswerOrder
-from .line import Line, Ticket
+from .waiting_line import Line, Ticket
 
 _LOOK_SECONDS = 0.25  # between two looks at a load, at the line, and at whether the visitor is still there
 _SAID_AFTER_SECONDS = 1.5  # so long a visitor waits before a page says so that has no place for it

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from .names import is_loopback
+from .host_names import is_loopback
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")

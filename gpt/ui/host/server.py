@@ -23,20 +23,20 @@ from ...library import Library
 from ...training.trainer import close_all
 from ..page import STYLESHEET, THEME
 from .arrival import Arrival
-from .calls import Calls
-from .counts import Counts
+from .called_events import Calls
 from .event_answers import answer_every_event
 from .guard import Guard
+from .host_names import names_of
 from .housekeeping import Housekeeping
-from .line import Line
 from .listening import NAME, address_of
 from .mailboxes import Mailboxes
 from .model_events import ModelEvents
-from .names import names_of
 from .options import Options
+from .server_counts import Counts
 from .sessions import Sessions
 from .stream_ends import StreamEnds
 from .streamed_changes import send_whole_values
+from .waiting_line import Line
 
 # From SIGTERM on, requests may finish for so long, and the process lives for at most so long.
 _FINISH_SECONDS = 2

@@ -14,7 +14,7 @@ from contextlib import suppress
 from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .bodies import replaying
+from .request_bodies import replaying
 
 JOIN, STREAM = "/gradio_api/queue/join", "/gradio_api/queue/data"
 # A quotation mark inside of a value is written with a backslash, so this is in no other message.

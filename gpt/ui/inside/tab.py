@@ -14,6 +14,7 @@ from ...runs import Run
 from ..attribution import panels as attribution
 from ..attribution.panels import Panels
 from ..common.about import about_run, about_traced
+from ..common.attention_maps import attention_maps, maps_value
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot, plot_area, view_choice
 from ..common.downloads import File, csv_file
@@ -27,7 +28,6 @@ from ..common.token_strip import probability_legend, strip_html, strip_token, to
 from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
 from ..common.view import ViewArea, save_numbers
-from .attention_maps import attention_maps, maps_value
 from .view_code import view_code
 from .views import VIEWS, Look, about, all_heads_numbers
 

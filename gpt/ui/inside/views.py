@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...tracing import Lens, logit_lens, stream_norms
 from ..common.about import About, about_traced
+from ..common.attention_figure import attention_map
 from ..common.number_format import chance, real
 from ..common.token_strip import probability_legend, scaled_style
 from ..common.traced_run import Traced
@@ -66,7 +67,7 @@ def attention(look: Look) -> Shown:
         "and stops at its own token; the strip shows the selected one. In the maps, blue grows with the square root "
         "of a weight, so that small ones are seen."
     )
-    return Shown(said, figures.attention_map(look.traced.labels_read, numbers[0], look.weights.numpy(), token))
+    return Shown(said, attention_map(look.traced.labels_read, numbers[0], look.weights.numpy(), token))
 
 
 def attention_numbers(look: Look) -> Numbers:

@@ -32,7 +32,7 @@ def distribution(stages: Mapping[str, np.ndarray]) -> go.Figure:
             y=counts,
             width=edges[1] - edges[0],
             marker={"color": COLOURS[stage], "line": {"width": 0}},
-            hovertemplate="%{y} features near %{x:.3f}<extra></extra>",
+            hovertemplate="features near %{x:.3f}: %{y}<extra></extra>",
             row=row,
             col=1,
         )

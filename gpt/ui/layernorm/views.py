@@ -13,7 +13,7 @@ from ...sampling import PLAIN_SOFTMAX, TokenTable, likeliest, token_table
 from ...tokenizer import AnyTokenizer
 from ...tracing import NormTrace, mean_and_variance, outlier_features
 from ..common.about import About, about_traced
-from ..common.number_format import decimal, percent, real
+from ..common.number_format import counted, decimal, percent, real
 from ..common.page_html import table
 from ..common.traced_run import Traced, traced_without_norms
 from ..common.view import Numbers, Shown, View
@@ -79,9 +79,9 @@ def distribution(look: Look) -> Shown:
             ]
         )
     said = (
-        f"The {len(stages['before']):,} features of one token. Normalizing takes their mean away and divides by their "
-        "deviation, whatever it was: the shape stays, position and width change. Scale and shift then give every "
-        "feature a size of its own. Shaded: one deviation around the mean."
+        f"The {counted(len(stages['before']), 'feature')} of one token. Normalizing takes their mean away and "
+        "divides by their deviation, whatever it was: the shape stays, position and width change. Scale and shift then "
+        "give every feature a size of its own. Shaded: one deviation around the mean."
     )
     return Shown(
         said,

@@ -5,9 +5,9 @@ from functools import cached_property
 
 from torch import Tensor
 
-from ...recording.parts import Part, parts
+from ...recording.model_parts import Part, parts
 from ...recording.recorder import Recording
-from ...recording.summary import summarize
+from ...recording.tensor_summary import summarize
 from ...sampling import Scored, likeliest, score
 from ...tokenizer import tokenizer_of
 from ..common.number_format import chance, percent, real

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from ...recording.model_source import Definition, Function, definitions, lines
 from ...recording.recorder import RETURNED, Call, Made, Recording
-from ...recording.source import Definition, Function, definitions, lines
-from ...recording.summary import Summary, summarize
+from ...recording.tensor_summary import Summary, summarize
 from ..common.colours import ABOVE, BELOW
 from ..common.number_format import real
 from .words import Box

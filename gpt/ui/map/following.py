@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 from torch import Tensor
 
-from ...recording.scores import HeadScores
+from ...recording.attention_scores import HeadScores
 from ..common.colours import ABOVE, BELOW
 from ..common.number_format import percent
 from ..common.token_strip import scaled_style

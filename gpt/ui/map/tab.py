@@ -17,8 +17,8 @@ from ..common.saved_pictures import pictured
 from ..common.token_strip import token_strip
 from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
-from . import opened
 from .box_code import box_code
+from .box_details import box_details
 from .boxes import Look, map_of
 from .following import following
 from .picture import FIRST_HEAD, map_svg
@@ -69,7 +69,7 @@ def build(page: Page) -> None:
     def draw(run: Run, *values: Any) -> Updates:
         looked_at = look(run, *values)
         _, _, block, head, _ = values
-        config, shown = looked_at.traced.model.config, opened.opened_box(looked_at)
+        config, shown = looked_at.traced.model.config, box_details(looked_at)
         about = about_traced("Map", looked_at.traced).at(block=looked_at.block, head=looked_at.head)
         return {
             picture: pictured(about, map_svg(map_of(looked_at))),

@@ -70,7 +70,7 @@ def build(page: Page) -> None:
     page.in_address(KEY, by_id([tab.n]))
     page.remember_in_address(KEY, "chosen", tab.selection, chosen_text, selection_from)
     with tab.why:
-        account_view.build(page, tab.selection, seen)
+        account_view.build(page, tab.selection, seen, Seen)
 
 
 def _wire_selecting(page: Page, tab: TabComponents, seen: list[Any]) -> None:

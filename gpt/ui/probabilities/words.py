@@ -10,7 +10,7 @@ from ...model_reference import Reference
 from ...runs import Run, n_unread, perplexity, surprisal_bits
 from ...sampling import Sampling, Scored
 from ..common.about import About, about_run
-from ..common.number_format import fine_chance
+from ..common.number_format import counted, fine_chance
 from ..common.saved_pictures import pictured
 from ..common.token_strip import probability_legend, strip_html, strip_token
 from .candidate_table import after_settings
@@ -48,8 +48,8 @@ def about_candidates(selected: SelectedToken, sampling: Sampling) -> About:
 def summary(run: Run, scores: Scores, library: Library, reference: str) -> str:
     """HTML: what was run, how well its prompt was predicted, and by which model when it is not the chosen one."""
     settings = run.settings
-    parts = [f"{_count(len(run.prompt_ids), 'prompt token')}{_predicted(scores[: len(run.prompt_ids)])}"]
-    parts.append(f"{_count(len(run.steps), 'new token')}, {_settings(settings.sampling)}, seed {settings.seed}")
+    parts = [f"{counted(len(run.prompt_ids), 'prompt token')}{_predicted(scores[: len(run.prompt_ids)])}"]
+    parts.append(f"{counted(len(run.steps), 'new token')}, {_settings(settings.sampling)}, seed {settings.seed}")
     if run.model_name != str(Reference.parse(reference or library.default)):
         parts.append(f"made by {run.model_name}, not by the model that is loaded now")
     said = f'<p class="status" role="status">{escape(" · ".join(parts))}</p>'
@@ -120,10 +120,6 @@ def _predicted(scores: Scores) -> str:
 
 def _settings(sampling: Sampling) -> str:
     return after_settings(sampling).removeprefix("after ")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _origin(scored: Scored, between: tuple[float, float] | None) -> str:

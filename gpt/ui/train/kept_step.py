@@ -10,15 +10,15 @@ import torch
 from ...training.inner_look import SCORES, InnerLook
 from ...training.life import Life
 from ...training.trainer import Asked
+from ..common.attention_figure import attention_map
+from ..common.attention_maps import attention_maps, maps_value
 from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.drawing import Updates
 from ..common.head_field import Cell, field_html, head_field, share_style
-from ..common.number_format import percent
+from ..common.number_format import counted, percent
 from ..common.page_html import status
 from ..common.token_strip import probability_legend
-from ..inside.attention_maps import attention_maps, maps_value
-from ..inside.figures import attention_map
 from . import figures, words
 from .training_code import step_code
 
@@ -84,7 +84,7 @@ class KeptStep:
                 torch.from_numpy(weights), (block, number), words.of_training("all heads", life, step)
             ),
             self.map_said: status(
-                f"Block {block}, head {number} after {step:,} steps; the framed row is the last token."
+                f"Block {block}, head {number} after {counted(step, 'step')}; the framed row is the last token."
             ),
             self.map: plot(
                 attention_map(look.tokens, 1, weights[block, number], len(look.tokens) - 1),

@@ -14,8 +14,6 @@ _NO_WEIGHTS = status("The recording holds no weights: the steps of a model that 
 
 def open_step(page: Page, trainer: Trainer, step: gr.Radio, source: gr.Radio, own: str) -> None:
     """A button that opens the chosen step, while `source` holds `own`."""
-    assert page.loaded_line is not None
-    assert page.models is not None
     button = gr.Button(
         "Open this step in all tabs", size="sm", elem_id="train-open", elem_classes=["small"], interactive=False
     )

@@ -20,7 +20,7 @@ from ...training.progress import time_left
 from ...training.stories import PATH as STORIES
 from ...training.suited_sizes import SMALLEST
 from ...training.training_job import UNASKED
-from ..common.number_format import size
+from ..common.number_format import counted, size
 
 N_KEPT = 12
 _MOST_FILE_BYTES = 20_000_000  # of a text by its path: more takes long to be cut into tokens
@@ -220,14 +220,14 @@ def expected(found: Forecast, rate: float, whose: str) -> str:
     """Plain sentences: what there is to learn, the model, memory, and time at a rate (FLOP/s) reached by `whose`."""
     flop = found.steps * found.step_flops
     seconds, teraflop = flop / rate, flop / 1e12
-    counted = f"{teraflop:,.1f}" if teraflop >= 1 else f"{teraflop:.1g}"  # a small one is not 0.0
+    work = f"{teraflop:,.1f}" if teraflop >= 1 else f"{teraflop:.1g}"  # a small one is not 0.0
     time = time_left(seconds) if seconds >= 1 else "less than a second"
     passes = found.steps * found.tokens_in_step / found.tokens
     return (
         f"{found.tokens:,} tokens to learn, {found.distinct_tokens:,} different ones, {found.held_out_tokens:,} kept "
         f"back. {found.parameters:,} parameters, about {size(found.step_bytes)} of memory for a step. "
-        f"{found.steps:,} steps of {found.tokens_in_step:,} tokens read the text {passes:.1f} times: "
-        f"{counted} TFLOP, {time} at the rate of {whose}. "
+        f"{counted(found.steps, 'step')} of {counted(found.tokens_in_step, 'token')} read the text {passes:.1f} times: "
+        f"{work} TFLOP, {time} at the rate of {whose}. "
         "A model this small learns words and the manner of its text, and no facts."
     )
 

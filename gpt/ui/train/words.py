@@ -8,7 +8,7 @@ from typing import Any
 from ...training.inner_look import InnerLook
 from ...training.life import Life, Record
 from ..common.about import About
-from ..common.number_format import chance
+from ..common.number_format import chance, counted
 from ..common.page_html import bar, table
 
 _MOST_EXPONENT = 30  # its power has more digits than anybody reads
@@ -21,18 +21,18 @@ def about(life: Life) -> str:
     config, plan = head["config"], head["plan"]["schedule"]
     start = f"from {head['start']}" if head["start"] else f"from random weights of seed {head['seed']}"
     return (
-        f"A model of {head['parameters']:,} parameters ({config['n_layers']} blocks, {config['n_heads']} heads, "
-        f"{config['emb_dim']} features, context {config['context_length']}) learns {head['text']}, "
+        f"A model of {head['parameters']:,} parameters ({counted(config['n_layers'], 'block')}, "
+        f"{counted(config['n_heads'], 'head')}, {counted(config['emb_dim'], 'feature')}, context "
+        f"{config['context_length']}) learns {head['text']}, "
         f"{head['tokens']:,} tokens, {head['distinct_tokens']:,} different ones, {start}: step {life.steps_done:,} of "
-        f"{life.steps_planned:,}, each of {plan['batch_size']} × {config['context_length']} tokens, with "
+        f"{life.steps_planned:,}, each of {plan['batch_size']} × {counted(config['context_length'], 'token')}, with "
         f"{head['optimizer']}. The last {head['held_out_tokens']:,} tokens it never learns: the text kept back."
     )
 
 
 def before_next(life: Life, step: int) -> str:
     """What stands above the candidates of a kept step."""
-    steps = f"{step:,} step{'' if step == 1 else 's'}"
-    return f"After {steps}, the model reads “{life.about['prompt']}” and says next:"
+    return f"After {counted(step, 'step')}, the model reads “{life.about['prompt']}” and says next:"
 
 
 def of_training(what: str, life: Life, step: int | None = None) -> About:
@@ -94,7 +94,7 @@ def sample(life: Life, step: int) -> str:
 
 def _sample(prompt: str, point: Record) -> str:
     share = accepted_share(point)
-    fits = "" if share is None else f", {point['accepted']} of {point['sentences']} sentences are of the grammar"
+    fits = "" if share is None else f", sentences of the grammar: {point['accepted']} of {point['sentences']}"
     written = " / ".join(str(point.get("sample", "")).splitlines())
     return (
         f'<span class="section">Step {point["step"]:,}, loss {point["heldout_loss"]:.3f}{fits}</span> '

@@ -84,7 +84,7 @@ def test_the_sentence_holds_the_correlation_of_each_measure_with_the_first(model
     said = tokens._said(prediction, falls, gradient, torch.ones(6))
     assert f"gradient × input {correlation(falls, gradient):+.2f}; attention does not vary" in said
     assert f"by {float(falls.max()):.2f} nats on average" in said
-    assert "2 of 6 tokens have been replaced" in tokens._said(prediction, falls[:2], gradient, gradient)
+    assert "2 of 6 tokens replaced so far" in tokens._said(prediction, falls[:2], gradient, gradient)
 
 
 def test_three_measures_are_three_panels_over_the_same_tokens():

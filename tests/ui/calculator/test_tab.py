@@ -14,7 +14,7 @@ from gpt.estimates.budget import memory_growth, memory_of
 from gpt.estimates.devices import fits
 from gpt.estimates.flops import count_flops
 from gpt.estimates.measured_process import Measurement
-from gpt.estimates.resident import resident_peak
+from gpt.estimates.resident_memory import resident_peak
 from gpt.estimates.workload import Workload
 from gpt.ui.calculator.calculated_results import Asked, ResultComponents, first_asked
 from gpt.ui.calculator.calculation import Measured, answer, record

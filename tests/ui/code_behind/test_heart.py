@@ -17,6 +17,27 @@ def test_the_text_is_written_again_with_the_figures_of_every_token(looking):
         assert (step.token_id, step.probability, step.rank) == (shown.token_id, shown.probability, shown.rank)
 
 
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [("untrained", {"beside_seed": 7}), ("precision", {"beside_precision": "int8"})],
+)
+def test_the_divergence_of_every_token_is_that_of_the_two_models(looking, kind, values):
+    looking.put(beside=kind, **values)
+    looking.fire("beside", "input")
+    found, shown = executed(looking, "beside-code"), saved(looking, "beside-csv")
+    same(found["kl"], shown["kl_bits"].astype(float).to_numpy(), atol=1e-3)
+    looking.put(beside="nothing")
+
+
+def test_beside_other_settings_is_the_code_of_their_text(looking):
+    looking.put(beside="settings", beside_T=0, beside_k=0, beside_p=1)
+    looking.fire("beside", "input")
+    found = executed(looking, "beside-code")
+    assert looking.value("beside-strip").count("<button") == len(found["ids"])
+    assert "temperature=0" in text_of(looking, "beside-code")
+    looking.put(beside="nothing")
+
+
 @pytest.mark.parametrize("position", [TOKEN, 3, 16])
 def test_the_candidates_are_those_of_the_selected_token_and_the_sliders(looking, position):
     looking.put(T=0.8, k=12, p=0.9, rows=9)

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from gpt.ui.common.colours import COLOURS, DIVERGING, contrast, probability_colour, text_colour
+from gpt.ui.common.colours import COLOURS, DIVERGING, contrast, probability_colour, text_colour, translucent
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -35,3 +35,8 @@ def test_the_diverging_scale_is_clear_at_zero_and_full_at_both_ends():
     opacity = {place: colour.rsplit(",", 1)[1] for place, colour in DIVERGING}
     assert opacity == {0.0: "1)", 0.5: "0)", 1.0: "1)"}
     assert DIVERGING[0][1] != DIVERGING[-1][1]
+
+
+def test_a_translucent_colour_has_the_channels_of_its_colour():
+    assert translucent("#2C7FC4", 0.08) == "rgba(44,127,196,0.08)"
+    assert translucent("#000000", 1) == "rgba(0,0,0,1)"

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt.ui.common.number_format import bits, chance, exact_size, fine_chance, fine_percent, percent, real, size
+from gpt.ui.common.number_format import (
+    bits,
+    chance,
+    counted,
+    exact_size,
+    fine_chance,
+    fine_percent,
+    percent,
+    real,
+    size,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +69,13 @@ def test_a_fine_percentage_is_never_shown_as_impossible_nor_as_certain(probabili
 ])  # fmt: skip
 def test_a_real_number_has_four_decimals_where_they_say_something(value, text):
     assert real(value) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [(counted(1, "token"), "1 token"), (counted(0, "token"), "0 tokens"), (counted(1024, "row"), "1,024 rows"),
+     (counted(1.0, "second", "g"), "1 second"), (counted(0.5, "second", "g"), "0.5 seconds"),
+     (counted(1.02, "bit", ".1f"), "1.0 bits"), (size(1), "1 byte"), (exact_size(0), "0 bytes")],
+)  # fmt: skip
+def test_one_has_no_s(said, text):
+    assert said == text

@@ -9,8 +9,8 @@ from gpt import WeightsError
 from gpt.generation import Settings
 from gpt.library import Library
 from gpt.runs import Run
-from gpt.ui.common.page_context import Page
 from gpt.ui.common.page_html import NO_RUN
+from tests.ui.bare_page import bare_page
 
 RUN = Run("small", "Hello", (15496,), Settings())
 
@@ -19,7 +19,7 @@ RUN = Run("small", "Hello", (15496,), Settings())
 def tab():
     """A page under construction, and three components on it."""
     with gr.Blocks() as blocks:
-        page = Page(Library(), gr.State(""), gr.State(""), gr.State(None), gr.State(None))
+        page = bare_page(Library())
         yield SimpleNamespace(blocks=blocks, page=page, note=gr.HTML(), shown=gr.HTML(), slider=gr.Slider())
 
 

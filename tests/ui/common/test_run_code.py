@@ -17,6 +17,9 @@ from gpt.ui.common.run_code import ids_code, model_code, prompt_code
         ("storyteller:int8", "model = load_model('assets/storyteller', precision='int8')"),
         ("gpt2-124M", "model = load_model('PATH OF gpt2-124M')"),
         ("gpt2-124M-untrained#7", "torch.manual_seed(7)"),
+        ("storyteller:untrained#7", "torch.manual_seed(7)"),
+        ("storyteller:untrained#7", "init_weights(model)"),
+        ("storyteller:int8:untrained", "model = load_model(\"untrained\", precision='int8')"),
         ("gpt2-124M-untrained:int8", "model = load_model(\"untrained\", precision='int8')"),
     ],
 )

@@ -103,3 +103,27 @@ def test_a_stop_between_waiting_and_beginning_ends_the_work():
         ongoing.stop(ANN)
         with ongoing.begin(ANN) as stopped:
             assert stopped.is_set()
+
+
+def test_work_aside_ends_none_but_its_own_kind():
+    ongoing = Ongoing()
+    with ongoing.begin(ANN) as writing, ongoing.begin_aside(ANN) as nothing:
+        assert nothing is None
+        assert not writing.is_set()
+    ended = []
+
+    def aside():
+        with ongoing.begin_aside(ANN) as stopped:
+            until(stopped.is_set)
+            ended.append("aside")
+
+    working = Thread(target=aside)
+    working.start()
+    until(lambda: "ann" in ongoing._works)
+    with ongoing.begin_aside(ANN) as stopped:
+        assert ended == ["aside"]
+        assert not stopped.is_set()
+    working.join(30)
+    with ongoing.begin_aside(ANN) as stopped:
+        ongoing.stop(ANN)
+        assert stopped.is_set()

@@ -11,9 +11,9 @@ from gpt.runs import Run
 from gpt.ui.common.about import About
 from gpt.ui.common.components import plot
 from gpt.ui.common.figure_template import figure
-from gpt.ui.common.page_context import Page
 from gpt.ui.common.saved_pictures import pictured
 from gpt.ui.common.view import Shown, View, ViewArea, save_numbers
+from tests.ui.bare_page import bare_page
 
 RUN = Run("small", "Hello", (15496,), Settings())
 ABOUT = About("Norm", "small")
@@ -49,7 +49,7 @@ def test_the_numbers_of_the_open_view_are_saved_under_its_name(blocks):
         "All of it": View(lambda look: Shown(look, FIRST), lambda look: (["text"], [[look]])),
         "Twice": View(lambda look: Shown(look, FIRST), lambda look: (["text"], [[look], [look]])),
     }
-    page = Page(Library(), gr.State(""), gr.State(""), gr.State(None), gr.State(None))
+    page = bare_page(Library())
     inputs = [gr.Radio(list(views)), gr.Number()]
 
     def about(name: str, _: str) -> About:

@@ -11,10 +11,16 @@ from tests.own_vocabulary import with_characters, with_ids
 from tests.ui.visitor import Visitor
 
 
+@pytest.fixture(scope="module")
+def library(uneven_library: Library) -> Library:
+    """One that opens files, too."""
+    return Library(uneven_library.default, local_files=True)
+
+
 @pytest.fixture
-def arrived(uneven_library: Library) -> Visitor:
+def arrived(library: Library) -> Visitor:
     """A visitor on LayerNorm, for whom the page wrote six tokens."""
-    visitor = Visitor(Library(uneven_library.default, local_files=True), tab="layernorm")
+    visitor = Visitor(library, tab="layernorm")
     visitor.put(prompt="Every effort", length=6, temperature=0.7, top_k=30, top_p=0.9, seed=11)
     visitor.fire("generate")
     return visitor

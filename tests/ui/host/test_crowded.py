@@ -14,9 +14,9 @@ import pytest
 from gpt.engine.fair_share import Client
 from gpt.library import Library
 from gpt.ui.host import mailboxes, server
-from gpt.ui.host.counts import Counts
 from gpt.ui.host.housekeeping import Housekeeping
-from gpt.ui.host.line import Line
+from gpt.ui.host.server_counts import Counts
+from gpt.ui.host.waiting_line import Line
 from tests.in_process import serving
 
 _SECONDS = 60
@@ -200,7 +200,7 @@ def test_a_request_that_takes_too_long_ends_with_what_it_has_and_says_so(uneven_
         assert 1 <= len(answer["token_ids"]) < 1_000
         fn_index, values = event_of(served.page, "generate")
         asking.join(fn_index, "ann", [*values[:2], 500, *values[3:]])
-        assert "This server gives one request 0.05 seconds, and they are over." in json.dumps(
+        assert "This server gives one request 0.05 seconds: this time is over." in json.dumps(
             list(asking.page_messages("ann"))
         )
 

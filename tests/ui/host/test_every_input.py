@@ -12,7 +12,7 @@ from gradio.block_function import BlockFunction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpt.ui.host.doors import OPEN
+from gpt.ui.host.routes import OPEN
 from tests.in_process import Served, serving
 
 _SECONDS = 60
@@ -191,7 +191,7 @@ def test_bodies(http, path, body):
     query=st.dictionaries(
         st.sampled_from(["session_hash", "page", "deep_link", "all_endpoints", "x"]), st.text(max_size=20), max_size=3
     ),
-    path=st.sampled_from([door.pattern for door in OPEN if "(" not in door.pattern]),
+    path=st.sampled_from([route.pattern for route in OPEN if "(" not in route.pattern]),
 )
 def test_queries(http, path, query):
     if "heartbeat" not in path:

@@ -12,11 +12,11 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from gpt.ui.host.arrival import Arrival
-from gpt.ui.host.bodies import MOST_BYTES
-from gpt.ui.host.calls import Calls
-from gpt.ui.host.counts import Counts
+from gpt.ui.host.called_events import Calls
 from gpt.ui.host.guard import Guard
-from gpt.ui.host.names import Names
+from gpt.ui.host.host_names import Names
+from gpt.ui.host.request_bodies import MOST_BYTES
+from gpt.ui.host.server_counts import Counts
 from gpt.ui.host.sessions import Sessions
 from tests.ui.host.asking import status_of
 

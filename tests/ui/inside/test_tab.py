@@ -2,24 +2,20 @@
 
 import html
 import re
-from io import BytesIO
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from gpt.generation import Settings
 from gpt.runs import Run
 from gpt.tracing import trace
 from gpt.ui.common import traced_run as traces
-from gpt.ui.common.about import About
 from gpt.ui.common.colours import probability_colour
 from gpt.ui.common.number_format import percent, real
 from gpt.ui.common.recent_results import RecentResults
 from gpt.ui.common.traced_strip import traced_strip
-from gpt.ui.inside.attention_maps import maps_value, png, small_maps
 from gpt.ui.inside.views import LENS_TOKENS, VIEWS, Look, attention, lens, residual
 
 IDS = (6109, 3626, 6100, 345, 318, 262, 11, 314, 716, 257, 922, 1048)
@@ -86,27 +82,6 @@ def test_a_later_window_of_a_long_text_looks_back_at_all_tokens_read(look, small
     assert heat.z.shape == (5, 10) and heat.y[0] == heat.x[5]
     header, rows = numbers(opened, "Attention")
     assert len(header) == 3 + 10 and [row[0] for row in rows] == [6, 7, 8, 9, 10]
-
-
-def test_small_maps_keep_every_head_in_its_place_and_its_strongest_cell():
-    weights = torch.zeros(2, 3, 516, 516)
-    weights[1, 2, 515, 7] = 0.25
-    picture = small_maps(weights)  # two weights to a cell each way
-    assert picture.shape == (2 * 258, 3 * 258)
-    assert picture.nonzero().tolist() == [[2 * 258 - 1, 2 * 258 + 3]]
-    assert int(picture.max()) == round(255 * 0.25**0.5)
-
-
-def test_the_picture_is_as_opaque_as_the_attention_is_strong():
-    strengths = torch.arange(256, dtype=torch.uint8).view(16, 16)
-    alpha = Image.open(BytesIO(png(strengths))).convert("RGBA").getchannel("A")
-    assert np.asarray(alpha).tolist() == strengths.tolist()
-
-
-def test_the_field_marks_the_selected_head(look):
-    value = maps_value(look().all_weights, (1, 2), About("All heads"))
-    assert (value["blocks"], value["heads"], value["selected"]) == (3, 4, 6)
-    assert value["image"].startswith("data:image/png;base64,")
 
 
 def test_residual_stream_figures_are_lengths_of_the_stream(look, small_model):

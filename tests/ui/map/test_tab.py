@@ -15,8 +15,8 @@ from PIL import Image
 from gpt.estimates.budget import count_parameters
 from gpt.estimates.flops import count_flops
 from gpt.model import watched
+from gpt.recording.model_source import lines
 from gpt.recording.recorder import record
-from gpt.recording.source import lines
 from gpt.ui.common.number_format import percent, real
 from gpt.ui.map.code_lines import png
 from gpt.ui.map.picture import FIRST_HEAD

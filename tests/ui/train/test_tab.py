@@ -84,7 +84,7 @@ def test_the_sample_is_that_of_the_nearest_point_and_all_of_them_are_there():
     assert html.count("<li>") == len(life.points)
     shown = words.sample(life, life.steps_done)
     last = life.points[-1]
-    assert f"{last['accepted']} of {last['sentences']} sentences" in shown
+    assert f"sentences of the grammar: {last['accepted']} of {last['sentences']}" in shown
 
 
 def test_the_measurements_are_saved(arrived):

@@ -2,17 +2,18 @@
 
 from ....chapter.placeholder import compare_parts
 from ....estimates.budget import count_parameters
-from ...common.number_format import percent
+from ...common.number_format import counted, percent
 from ..reading import Reading
 from ..stop import CHAPTERS, Lesson, Stop, Told, guess_number, panel
 
 
 def _whole(r: Reading) -> Told:
-    total = count_parameters(r.config).total
+    total, n_layers = count_parameters(r.config).total, r.config.n_layers
+    stack = "stands 1 block" if n_layers == 1 else f"stand {n_layers} blocks, one after the other, all built alike"
     return Told(
-        f"This is the whole model: a text goes in at the top, scores come out at the bottom. Between them stand "
-        f"{r.config.n_layers} blocks, one after the other, all built alike. Together it has {total:,} numbers that "
-        "were learned; the chapter calls them parameters, and builds every part of it by hand.",
+        f"This is the whole model: a text goes in at the top, scores come out at the bottom. Between them {stack}. "
+        f"Together it has {total:,} numbers that were learned; the chapter calls them parameters, and builds every "
+        "part of it by hand.",
     )
 
 
@@ -20,7 +21,7 @@ def _token_embedding(r: Reading) -> Told:
     d, v = r.config.emb_dim, r.config.vocab_size
     return Told(
         f"The model computes with rows of numbers, called vectors. A table, the token embedding, has a row for each of "
-        f"its {v:,} tokens, and looks up those of your {len(r.prompt)}.",
+        f"its {counted(v, 'token')}, and looks up those of your {len(r.prompt)}.",
         guess_number(
             "How many numbers stand for one token?",
             d,
@@ -42,7 +43,8 @@ def _position_embedding(r: Reading) -> Told:
             t,
             (len(r.prompt), r.config.vocab_size),
             "{:,.0f}".format,
-            f"{t:,}: it can look at {t:,} tokens at once and no more. The chapter calls this the context length.",
+            f"{t:,}: it can look at {counted(t, 'token')} at once and no more. The chapter calls this the "
+            "context length.",
         ),
     )
 

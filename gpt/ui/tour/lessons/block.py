@@ -2,7 +2,7 @@
 
 from ....tracing import stream_norms
 from ...building_blocks.tensor_shapes import chapters_batch
-from ...common.number_format import percent, real
+from ...common.number_format import counted, percent, real
 from ..reading import Reading
 from ..stop import CHAPTERS, Lesson, Stop, Told, guess, guess_number, panel
 
@@ -33,8 +33,9 @@ def _head(r: Reading) -> Told:
     ids = r.traced.trace.ids[: token + 1]
     config = r.config
     return Told(
-        f"Each block has {config.n_heads} heads, and each head looks in a way of its own: {config.n_layers} × "
-        f"{config.n_heads} = {config.n_layers * config.n_heads} small pictures. Take the first head of block 0.",
+        f"Each block has {counted(config.n_heads, 'head')}, and each head looks in a way of its own: "
+        f"{config.n_layers} × {config.n_heads} = {counted(config.n_layers * config.n_heads, 'small picture')}. "
+        "Take the first head of block 0.",
         guess(
             f"At which token does {r.quoted(ids[-1])} look most?",
             r.quoted(ids[most]),
@@ -56,7 +57,7 @@ def _shapes(r: Reading) -> Told:
             f"{b} × {t} × {d:,}",
             [f"{b} × 1 × {d:,}", f"{b} × {t} × {r.config.inner_width:,}"],
             f"{b} × {t} × {d:,}, as they came. That is why blocks can be stacked: what leaves one fits into the next, "
-            f"{r.config.n_layers} times here, {CHAPTERS.n_layers} times in GPT-2 124M.",
+            f"{counted(r.config.n_layers, 'time')} here, {counted(CHAPTERS.n_layers, 'time')} in GPT-2 124M.",
         ),
     )
 

@@ -4,7 +4,7 @@ from math import isfinite
 
 from ....chapter.shortcuts import block_gradients, chapter_gradients
 from ....tracing import stream_norms
-from ...common.number_format import real
+from ...common.number_format import counted, real
 from ..reading import Reading
 from ..stop import Guess, Lesson, Stop, Told, guess_number, panel
 
@@ -41,8 +41,8 @@ def _model(r: Reading) -> Told:
     ratio = bare.loss / own.loss
     right = 2 if ratio > _CHANGED or not isfinite(ratio) else 0 if ratio < 1 / _CHANGED else 1
     return Told(
-        f"Now this model and its {r.config.n_layers} blocks, with the numbers it learned. Take the shortcuts out of "
-        "it. Its loss says how wrong it is about each next token of the prompt.",
+        f"Now this model and its {counted(r.config.n_layers, 'block')}, with the numbers it learned. "
+        "Take the shortcuts out of it. Its loss says how wrong it is about each next token of the prompt.",
         Guess(
             "What happens to the loss?",
             said,

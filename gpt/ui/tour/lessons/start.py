@@ -1,6 +1,6 @@
 """The first lesson, for who comes with nothing: a text that grows, tokens, logits, probabilities."""
 
-from ...common.number_format import percent
+from ...common.number_format import counted, percent
 from ..reading import Reading
 from ..stop import Lesson, Stop, Told, guess_number
 
@@ -61,8 +61,8 @@ def _probabilities(r: Reading) -> Told:
             (lower, 0.99),
             percent,
             f"{percent(first.probability)}. The first {len(r.table.tokens)} together get {percent(ten)}, and "
-            f"{r.table.other_count:,} others share the rest. Then a token is drawn, as if by dice that are loaded this "
-            "way, and the whole thing begins again with a text that is one token longer.",
+            f"{counted(r.table.other_count, 'other')} the rest. Then a token is drawn, as if by dice that are loaded "
+            "this way, and the whole thing begins again with a text that is one token longer.",
         ),
     )
 

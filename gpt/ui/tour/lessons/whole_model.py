@@ -2,7 +2,7 @@
 
 from ....estimates.budget import count_parameters
 from ....tracing import logit_lens
-from ...common.number_format import percent, size
+from ...common.number_format import counted, percent, size
 from ..reading import Reading
 from ..stop import CHAPTERS, Lesson, Stop, Told, guess, guess_number
 
@@ -10,24 +10,24 @@ _BYTES = 4  # of a float32 number
 
 
 def _parameters(r: Reading) -> Told:
-    counted = count_parameters(r.config)
+    parameters = count_parameters(r.config)
     names = {
         "token_embedding": "the token embedding",
         "attention": "attention, in all blocks",
         "feed_forward": "feed-forward, in all blocks",
     }
-    most = max(names, key=counted.by_component.__getitem__)
+    most = max(names, key=parameters.by_component.__getitem__)
     chapters = count_parameters(CHAPTERS).by_component
-    share = counted.by_component[most] / counted.total
+    share = parameters.by_component[most] / parameters.total
     return Told(
-        f"This model has {counted.total:,} parameters, {size(counted.total * _BYTES)} in float32. The boxes now carry "
-        "how many each part has.",
+        f"This model has {parameters.total:,} parameters, {size(parameters.total * _BYTES)} in float32. The boxes now "
+        "carry how many each part has.",
         guess(
             "Which part has the most?",
             names[most],
             [name for key, name in names.items() if key != most],
-            f"It is {names[most]}: {counted.by_component[most]:,}, which is {percent(share)} of all. In GPT-2 124M it "
-            f"is {names[max(names, key=chapters.__getitem__)]}; the smaller a model, the more of it is its list of "
+            f"It is {names[most]}: {parameters.by_component[most]:,}, which is {percent(share)} of all. In GPT-2 124M "
+            f"it is {names[max(names, key=chapters.__getitem__)]}; the smaller a model, the more of it is its list of "
             "tokens.",
         ),
     )
@@ -67,7 +67,7 @@ def _lens(r: Reading) -> Told:
         f"In the end {answer} leads. Ask the model earlier, as if it ended after block 0, after block 1, and so on: "
         "the logit lens. An answer does not appear at once.",
         guess_number(
-            f"Of the {last} blocks, how many have run when {answer} leads and stays in the lead?",
+            f"Of {counted(last, 'block')}, how many have run when {answer} leads and stays in the lead?",
             settled,
             [depth for depth in (1, last, last // 2) if depth != settled][:2],
             "{:.0f}".format,

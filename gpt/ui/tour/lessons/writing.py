@@ -5,7 +5,7 @@ from math import log2
 from ....library import LoadedModel
 from ....runs import grow, new_run
 from ....sampling import Sampling, token_table
-from ...common.number_format import percent
+from ...common.number_format import counted, percent
 from ..reading import Reading
 from ..stop import SETTINGS, Lesson, Stop, Told, guess, guess_number, panel
 
@@ -36,7 +36,7 @@ def _drawn(r: Reading) -> Told:
     return Told(
         "This text was written with chance: each token is drawn, and the deeper the blue, the more probable it was.",
         guess_number(
-            f"How many of the {len(steps)} new tokens were the most probable of all?",
+            f"Of {counted(len(steps), 'new token')}, how many were the most probable of all?",
             first,
             (0, len(steps)),
             "{:.0f}".format,

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from gpt.recording.attention_scores import head_scores
 from gpt.recording.recorder import record
-from gpt.recording.scores import head_scores
-from gpt.recording.summary import COLUMNS, ROWS, by_token, small_picture, summarize
+from gpt.recording.tensor_summary import COLUMNS, ROWS, by_token, small_picture, summarize
 
 IDS = (6109, 3626, 6100, 345, 318, 262)
 

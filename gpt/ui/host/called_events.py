@@ -12,9 +12,9 @@ from typing import Any
 import gradio as gr
 from starlette.datastructures import QueryParams
 
-from .doors import SESSION
 from .event_values import shown
 from .refusal import Refused
+from .routes import SESSION
 
 _SESSION = re.compile(SESSION)
 _KINDS: dict[type, str] = {str: "text", int: "a whole number", list: "a list"}

@@ -14,10 +14,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..common.about import About
-from ..common.choice_script import CHOOSING
-from ..common.colours import ACCENT
-from ..common.saved_pictures import words_of
+from .about import About
+from .choice_script import CHOOSING
+from .colours import ACCENT, channels
+from .saved_pictures import words_of
 
 _COLOURS = (
     "A row of maps is a block, a column a head; in each, a row is a token that looks, and blue deepens with the square "
@@ -89,7 +89,7 @@ def small_maps(weights: Tensor) -> Tensor:
 def png(strengths: Tensor) -> bytes:
     """Strengths (rows, columns) uint8 as a picture in the accent colour, transparent at 0."""
     picture = Image.fromarray(strengths.numpy(), "P")
-    picture.putpalette([int(ACCENT[start : start + 2], 16) for start in (1, 3, 5)] * 256)
+    picture.putpalette([*channels(ACCENT)] * 256)
     file = BytesIO()
     picture.save(file, "PNG", transparency=bytes(range(256)))
     return file.getvalue()

@@ -3,7 +3,7 @@
 import gradio as gr
 import pytest
 
-from gpt.ui.host.calls import Calls
+from gpt.ui.host.called_events import Calls
 from gpt.ui.host.refusal import Refused
 
 JOIN, CANCEL = "/gradio_api/queue/join", "/gradio_api/cancel"

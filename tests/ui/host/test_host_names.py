@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt.ui.host.names import Names, host_name, is_loopback, machine_names, names_of
+from gpt.ui.host.host_names import Names, host_name, is_loopback, machine_names, names_of
 from gpt.ui.host.refusal import Refused
 
 OURS = Names(frozenset({"localhost"}))

@@ -1,10 +1,10 @@
-"""The box that is open beside the map: what it does, its code line by line, and what is no code of the model."""
+"""What stands beside the map for the selected box: what it does, and its code line by line, or a table without code."""
 
 from dataclasses import dataclass
 from html import escape
 
-from ...recording.scores import head_scores
-from ...recording.summary import summarize
+from ...recording.attention_scores import head_scores
+from ...recording.tensor_summary import summarize
 from ...sampling import PLAIN_SOFTMAX, token_table
 from ...tokenizer import tokenizer_of
 from ..common.glossary import hinted
@@ -18,7 +18,7 @@ _SHOWN_CANDIDATES = 8
 
 
 @dataclass(frozen=True)
-class Opened:
+class BoxDetails:
     """What is shown of a box, HTML each: "" for what it does not have."""
 
     heading: str
@@ -26,7 +26,7 @@ class Opened:
     code: str
 
 
-def opened_box(look: Look) -> Opened:
+def box_details(look: Look) -> BoxDetails:
     """Everything that stands beside the map for the chosen box."""
     box = look.box
     place = f" of block {look.block}" if "{block}" in box.module else f" {look.block}" if box.key == "block" else ""
@@ -39,7 +39,7 @@ def opened_box(look: Look) -> Opened:
         code = LEGEND + code_html(box, look.recording, look.traced.token, look.head)
     else:
         code = _ids(look) if box.key == "prompt" else _candidates(look)
-    return Opened(heading, follow, code)
+    return BoxDetails(heading, follow, code)
 
 
 def _follow(look: Look) -> str:

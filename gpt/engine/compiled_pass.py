@@ -1,6 +1,6 @@
 """One pass of the compiled library over tokens of one text or of several, and a single product.
 
-The library trusts what it is given: everything that could reach beyond a tensor is checked here.
+The library does not check what it is given, so everything that could reach beyond a tensor is checked here.
 """
 
 from collections.abc import Sequence

@@ -105,7 +105,9 @@ def _below(folder: Path) -> Found:
         names = ", ".join(child.name for child in models)
         raise WeightsError(f"The folder {folder} holds models in {names}: give the path of one of them.")
     if not models:
-        _refuse_other_formats([file for file in sorted(folder.iterdir()) if file.is_file()])
+        versions = sorted((folder / "snapshots").glob("*"))
+        for home in (folder, *reversed(versions), *inner):
+            _refuse_other_formats([file for file in sorted(home.glob("*")) if file.is_file()])
         raise WeightsError(f"The folder {folder} holds no .safetensors file: give the folder or the file of a model.")
     chosen = steps[max(steps)] if steps else next(iter(models))
     which = f"the last of {len(models)} checkpoints" if len(models) > 1 else "the only model in the folder"

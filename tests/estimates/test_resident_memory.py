@@ -6,7 +6,7 @@ import pytest
 
 from gpt import GPTConfig
 from gpt.estimates.budget import memory_of
-from gpt.estimates.resident import resident_peak
+from gpt.estimates.resident_memory import resident_peak
 from gpt.estimates.workload import Workload
 from tests.estimates.test_formula import value_of
 

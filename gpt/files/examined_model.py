@@ -1,6 +1,6 @@
-"""From what a model's files say of themselves to the model they hold, before its numbers are read.
+"""The model that files hold, worked out from their names, shapes and settings before its numbers are read.
 
-All that is needed are names, shapes and settings, so a model can be judged before it is downloaded.
+So a model can be judged before it is downloaded.
 """
 
 from collections.abc import Callable, Mapping
@@ -77,7 +77,7 @@ def _with_every_row(vocabulary: Vocabulary | None, config: GPTConfig) -> Vocabul
 
 
 def _without_surplus(tensors: Mapping[str, StoredTensor], config: GPTConfig, layout: Layout) -> dict[str, StoredTensor]:
-    """The tensors without a second copy of the embedding, rows of padding, or biases that are zero by agreement."""
+    """The tensors without a second copy of the embedding, rows of padding, or biases that a setting says are zero."""
     kept = dict(tensors)
     (head,) = layout.file_names("out_head.weight")
     if config.tied_head:

@@ -1,6 +1,6 @@
-"""What a whole process takes in memory, tensors and all: measured figures on top of the peak that the formulas give.
+"""What a whole process takes in memory: the peak of its tensors, by the formulas, and measured figures for the rest.
 
-The rest of it is Python, torch and its libraries, and what the C library keeps of freed memory in gaps too small for
+The rest is Python, torch and its libraries, and what the C library keeps of freed memory in gaps too small for
 the next tensor. tests/bench/resident.py measures ten configurations, and says how far this estimate is off.
 """
 
@@ -18,8 +18,8 @@ MEASURED_ON = "2 processors of AMD EPYC, Linux x86_64, torch 2.13.0, November 20
 # Tensors of 14 kB, {"config": {"vocab_size": 100, "emb_dim": 8, "n_heads": 1, "n_layers": 1, "context_length": 8},
 # "workload": {"seq_len": 8}}, began with 237 MB and ended with 324 MB, and with 330 MB after a step of training.
 _PROCESS_BYTES = 326 * 10**6
-# The sixteen processes in tests/estimates/test_resident.py held the above, their peak, and 0 to 8 % of it more where
-# every activation is kept.
+# The sixteen processes in tests/estimates/test_resident_memory.py held the above, their peak, and 0 to 8 % of it more
+# where every activation is kept.
 _GAPS_PERCENT = 5
 # Where blocks are computed again, what they work in is freed between what is kept. Three of those four processes held
 # 2.6 to 3.8 blocks beside their 5 %, the fourth, whose gaps came to 4 %, none.

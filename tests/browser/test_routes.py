@@ -9,7 +9,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, expect
 
-from gpt.ui.host.doors import OPEN
+from gpt.ui.host.routes import OPEN
 from tests.in_process import Served, serving
 
 _SECONDS = 60
@@ -98,7 +98,7 @@ def routes(holder: object) -> Iterator[tuple[str, str]]:
 
 
 def is_open(method: str, path: str) -> bool:
-    return any(door.match(method, path) is not None for door in OPEN)
+    return any(route.match(method, path) is not None for route in OPEN)
 
 
 def test_gradio_has_no_route_that_nobody_thought_of(served):
@@ -110,14 +110,14 @@ def test_gradio_has_no_route_that_nobody_thought_of(served):
     assert not unknown
 
 
-def test_every_open_door_is_used(served, chromium: Browser):
+def test_every_open_route_is_used(served, chromium: Browser):
     _drive_the_page(served.address, chromium)
     _call_as_a_program(served.address)
     for method, path in (("HEAD", "/"), ("GET", "/health"), ("GET", "/robots.txt"), ("GET", "/favicon.ico")):
         asked = urllib.request.Request(f"{served.address}{path}", method=method)  # as crawlers and probes do
         assert urllib.request.urlopen(asked, timeout=_SECONDS).status == 200
     used = [(method, path) for method, path, status in served.answers if status < 400]
-    unused = [door for door in OPEN if not any(door.match(*request) is not None for request in used)]
+    unused = [route for route in OPEN if not any(route.match(*request) is not None for request in used)]
     assert not unused
 
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from gpt.engine.fair_share import Client
-from gpt.ui.host.line import Line, PastLimit
+from gpt.ui.host.waiting_line import Line, PastLimit
 
 
 class People:

@@ -1,6 +1,6 @@
 """gpt/model.py as the map reads it: its definitions, and what each line names."""
 
-from gpt.recording.source import definitions, function_at, lines
+from gpt.recording.model_source import definitions, function_at, lines
 
 
 def functions() -> dict:
