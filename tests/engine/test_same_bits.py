@@ -121,11 +121,11 @@ def test_in_a_fresh_process(n_threads):
 def test_whatever_a_thread_was_told_about_the_smallest_numbers(model):
     """Weights whose products are denormal: torch has this thread, and no other, take them for 0."""
     twin = copy.deepcopy(model)
-    twin.final_norm.scale.mul_(1e-37)
-    twin.final_norm.shift.mul_(1e-37)
+    twin.final_norm.scale.mul_(1e-38)
+    twin.final_norm.shift.mul_(1e-38)
     expected = read(twin, IDS)
-    assert expected[1].abs().max() < torch.finfo(torch.float32).tiny
-    assert expected[1].any()
+    sizes = expected[1].abs()
+    assert ((sizes > 0) & (sizes < torch.finfo(torch.float32).tiny)).any()
     torch.set_flush_denormal(True)
     try:
         for n in (1, 3):
