@@ -3,7 +3,6 @@
 It is the recorded training, or the one that was started here: that is read from its log, again and again while it runs.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,15 +104,11 @@ def build(page: Page) -> None:
                 behind: code_value(curves_code(asked_of(chosen), life, _field(axis or figures.STEPS))),
             }
 
-        nothing: Updates = {said: "", loss: None, course: None, behind: ""}
-        return instead_of_another(nothing, drawn)
+        return {said: "", loss: None, course: None, behind: ""} | with_note(note, drawn)
 
     def draw_step(chosen: str | None, *values: Any) -> Updates:
-        return instead_of_another(inside.nothing(), lambda: inside.updates(life_of(chosen), asked_of(chosen), *values))
-
-    def instead_of_another(nothing: Updates, draw: Callable[[], Updates]) -> Updates:
-        """What draw gives; of a training that is not there, its sentence and nothing: what stood there is another's."""
-        return nothing | with_note(note, draw)
+        # Of a training that is not there nothing is shown: what stood there is another's.
+        return inside.nothing() | with_note(note, lambda: inside.updates(life_of(chosen), asked_of(chosen), *values))
 
     def draw(chosen: str | None, axis: str | None, *values: Any) -> Updates:
         return draw_curves(chosen, axis) | draw_step(chosen, *values)

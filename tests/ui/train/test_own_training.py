@@ -333,3 +333,16 @@ def test_the_recording_has_no_weights_to_open(trained):
     trained.put(train_source=OWN)
     trained.fire("train-source", "change")
     assert trained.shown("train-opened")[-1] == ""
+
+
+def test_before_a_training_has_begun_no_other_one_is_shown_in_its_place(uneven_library):
+    newcomer = Visitor(Library(uneven_library.default), tab="train")
+    newcomer.open_tab("Train")
+    assert newcomer.shown("train-loss")[-1] is not None
+    newcomer.put(train_source=OWN)
+    newcomer.fire("train-source", "input")
+    for elem_id in ("train-loss", "train-course", "train-deviation", "train-map"):
+        assert newcomer.shown(elem_id)[-1] is None, elem_id
+    for elem_id in ("train-said", "train-meanings", "train-sample", "train-candidates"):
+        assert newcomer.shown(elem_id)[-1] == "", elem_id
+    assert "Nothing has been trained here yet" in newcomer.shown("train-note")[-1]
