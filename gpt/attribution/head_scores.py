@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..model import GPTModel
+from ..seeding import LARGEST_WEIGHT_SEED
 from ..tracing import trace
 from .forward_pass import logits_after
 
@@ -48,7 +49,8 @@ class HeadScores:
 def head_scores(model: GPTModel, seed: int = 123) -> HeadScores:
     """Scores of every head over N_SEQUENCES random sequences of tokens that the model knows, each written twice.
 
-    The seed draws the tokens. Raises ValueError for a model whose context holds no two copies.
+    The seed draws the tokens, from 0 to LARGEST_WEIGHT_SEED. Raises ValueError for another one, and for a model whose
+    context holds no two copies.
     """
     sequences = repeated_sequences(model, seed)
     scores, losses = [], []
@@ -85,6 +87,8 @@ def known_ids(model: GPTModel) -> Tensor:
 
 def repeated_sequences(model: GPTModel, seed: int) -> list[list[int]]:
     """N_SEQUENCES lists of ids: different random known tokens, all of them a second time in the same order."""
+    if not 0 <= seed <= LARGEST_WEIGHT_SEED:
+        raise ValueError(f"seed is {seed}: choose a whole number from 0 to {LARGEST_WEIGHT_SEED:,}.")
     ids = known_ids(model)
     n = min(COPY_LENGTH, len(ids), model.config.context_length // 2)
     if n < 2:

@@ -13,11 +13,15 @@ from ..cache import KVCache
 from ..generation import checked_ids
 from ..model import GPTModel
 from ..tracing import Trace, structural_copy, trace
+from .continuations import Continuations, last_hidden
 from .forward_pass import checked_token, last_logits, logits_after, logprob, stream_gradients
 
 # What stands in for a token: ",", " the", " and", " he", " old", " went", " house", " never" in GPT-2's vocabulary.
 # A smaller vocabulary takes the ids modulo its size.
 REPLACEMENTS = (11, 262, 290, 339, 1468, 1816, 2156, 1239)
+
+# Tokens that are read in one pass. Every pass reads all weights: with few rows that takes longest. Stop waits for one.
+_ROWS_AT_ONCE = 256
 
 
 def occlusion(model: GPTModel, ids: Sequence[int] | Tensor, token_id: int) -> Tensor:
@@ -30,7 +34,10 @@ def occlusion(model: GPTModel, ids: Sequence[int] | Tensor, token_id: int) -> Te
 
 
 def occlusion_by_token(model: GPTModel, ids: Sequence[int] | Tensor, token_id: int, first: int = 0) -> Iterator[float]:
-    """The same, token by token, from the token `first` on: each text is read again from its replaced token on."""
+    """The same, token by token, from the token `first` on.
+
+    The text is read once. One with a replaced token is read again from that token on, several of them in one pass.
+    """
     checked_token(model, token_id)
     listed = checked_ids(model, ids)
     read = KVCache(model.config, len(listed))
@@ -60,21 +67,31 @@ def correlation(a: Tensor, b: Tensor) -> float | None:
 
 @torch.no_grad()
 def _falls(model: GPTModel, ids: list[int], token_id: int, first: int, read: KVCache, own: Tensor) -> Iterator[float]:
-    v = model.config.vocab_size
-    for i, replaced in list(enumerate(ids))[first:]:
-        others = sorted({token % v for token in REPLACEMENTS} - {replaced})
-        if not others:  # a vocabulary of one token
-            yield 0.0
-            continue
-        tails = torch.tensor([[other, *ids[i + 1 :]] for other in others])
-        hidden = model.hidden(tails, _copies(model, read, i, len(others)))
-        yield float((own - logprob(logits_after(model, hidden[:, -1]), token_id)).mean())
+    if model.config.vocab_size == 1:  # nothing else can stand there
+        yield from [0.0] * (len(ids) - first)
+        return
+    for places in _places_at_once(len(ids), first):
+        texts = [_replaced(model, ids, place) for place in places]
+        falls = own - logprob(logits_after(model, last_hidden(model, read, texts)), token_id)
+        yield from (float(each.mean()) for each in falls.split([len(each.ids) for each in texts]))
 
 
-def _copies(model: GPTModel, read: KVCache, length: int, n: int) -> KVCache:
-    """A cache that holds the first `length` tokens of another one n times, side by side."""
-    copies = KVCache(model.config, read.capacity, n, read.keys.dtype)
-    copies.keys[..., :length, :] = read.keys[..., :length, :]
-    copies.values[..., :length, :] = read.values[..., :length, :]
-    copies.advance(length)
-    return copies
+def _replaced(model: GPTModel, ids: list[int], place: int) -> Continuations:
+    """The text with each of the REPLACEMENTS at one place."""
+    others = sorted({token % model.config.vocab_size for token in REPLACEMENTS} - {ids[place]})
+    return Continuations(place, torch.tensor([[other, *ids[place + 1 :]] for other in others]))
+
+
+def _places_at_once(n_tokens: int, first: int) -> Iterator[list[int]]:
+    """The places from the first on, in groups of at most _ROWS_AT_ONCE rows to read; a group has at least one place."""
+    group: list[int] = []
+    rows = 0
+    for place in range(first, n_tokens):
+        added = len(REPLACEMENTS) * (n_tokens - place)
+        if group and rows + added > _ROWS_AT_ONCE:
+            yield group
+            group, rows = [], 0
+        group.append(place)
+        rows += added
+    if group:
+        yield group

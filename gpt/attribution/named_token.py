@@ -4,9 +4,13 @@ from ..model import GPTModel
 from ..tokenizer import AnyTokenizer
 from .forward_pass import checked_token
 
+_MOST_CHARACTERS = 1000  # of a text that may be one token; GPT-2's longest has 128
+
 
 def one_token(model: GPTModel, tokenizer: AnyTokenizer, text: str) -> int:
     """The id of a text. Raises ValueError for a text of no token or several, and for an id the model does not have."""
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError(f"A text of {len(text):,} characters is more than one token: give one, or # and its id.")
     number = text.removeprefix("#")
     if number != text and number.isdecimal():
         return checked_token(model, int(number))

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 _log = logging.getLogger(__name__)
 
@@ -25,8 +26,10 @@ _CPUINFO = Path("/proc/cpuinfo")
 _COMPILERS = ("cc", "gcc", "clang")
 _TIME_LIMIT_SECONDS = 60
 _STALE_SECONDS = 600  # a temporary file this old belongs to no process that is still writing it
-# No sum is regrouped and no multiply-add is fused but where the code says so: the bits do not depend on the compiler.
-_FLAGS = ("-std=c11", "-O3", "-fPIC", "-D_GNU_SOURCE", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+# No sum is regrouped and no multiply-add is fused but where the code says so: the bits do not depend on the compiler,
+# nor on what CC asks of it (-ffast-math, which some compilers do unasked).
+_EXACT = ("-fno-fast-math", "-fno-unsafe-math-optimizations", "-fno-associative-math", "-ffp-contract=off")
+_FLAGS = ("-std=c11", "-O3", "-fPIC", "-D_GNU_SOURCE", *_EXACT, "-fno-math-errno", "-fno-trapping-math")
 
 
 class BuildError(Exception):
@@ -147,7 +150,8 @@ def _keep(made: Path, kept: Path) -> bool:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
+    # Not the process's number: two containers that share this folder may have the same.
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}.unfinished")
     try:
         with temporary.open("wb") as file:
             file.write(content)

@@ -7,6 +7,7 @@ Write to the weight itself under `torch.no_grad()`, or give the layer a new tens
 
 from collections.abc import Iterable
 
+import torch
 from cffi import FFI
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -48,7 +49,9 @@ def is_as_made(model: GPTModel) -> bool:
     """Whether nothing but modules of the chapter is in the model, and nobody watches or replaced what they do."""
     if torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks:
         return False
-    return all(
+    if any(_methods(kind) != methods for kind, methods in _METHODS.items()):
+        return False
+    return all(map(_is_plain, (*model.parameters(), *model.buffers()))) and all(
         type(module) in _KNOWN
         and not (module._forward_hooks or module._forward_pre_hooks)
         and not _has_methods_of_its_own(module)
@@ -65,11 +68,16 @@ def check_memory(model: GPTModel) -> None:
 
 def is_in_memory(tensor: Tensor) -> bool:
     """Whether a tensor's memory is as long as its numbers take; one that was resized to nothing keeps its shape."""
-    if not tensor.numel():
+    if not tensor.numel() or not _is_plain(tensor):  # what is not plain, its own modules know
         return True
     steps = zip(tensor.shape, tensor.stride(), strict=True)
     last = tensor.storage_offset() + sum((size - 1) * step for size, step in steps)
     return tensor.untyped_storage().nbytes() >= (last + 1) * tensor.element_size()
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether the numbers of a tensor are those that lie in memory: none left out, negated or made by its class."""
+    return type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided and not tensor.is_neg()
 
 
 def fingerprint(model: GPTModel, of_files: Iterable[Tensor]) -> Glance:
@@ -80,10 +88,11 @@ def fingerprint(model: GPTModel, of_files: Iterable[Tensor]) -> Glance:
     mapped = {id(tensor) for tensor in of_files}
     check_memory(model)
     tensors = (*model.parameters(), *model.buffers())
-    glances = (glance(each, SAMPLES_OF_FILE if id(each) in mapped else _SAMPLES) for each in tensors)
+    glances = tuple(glance(each, SAMPLES_OF_FILE if id(each) in mapped else _SAMPLES) for each in tensors)
     # With repeats: the same block may stand in two places.
-    parts = [(name, type(each), *_settings(each)) for name, each in model.named_modules(remove_duplicate=False)]
-    return (*glances, *parts)
+    parts = tuple((name, type(each), *_settings(each)) for name, each in model.named_modules(remove_duplicate=False))
+    # By themselves: what stands for memory can be compared with nothing but memory.
+    return glances, parts
 
 
 def glance(tensor: Tensor, n_samples: int = _SAMPLES) -> Glance:
@@ -119,6 +128,15 @@ def _version(tensor: Tensor) -> int | None:
 
 def _is_dense(tensor: Tensor) -> bool:
     return tensor.is_contiguous() or (tensor.dim() == 2 and tensor.t().is_contiguous())
+
+
+def _methods(kind: type[nn.Module]) -> dict[str, object]:
+    """The methods that a class itself defines."""
+    return {name: value for name, value in vars(kind).items() if callable(value)}
+
+
+# As the classes were when the library was written for them: somebody may replace LayerNorm.forward.
+_METHODS = {kind: _methods(kind) for kind in _KNOWN}
 
 
 def _has_methods_of_its_own(module: nn.Module) -> bool:

@@ -81,15 +81,15 @@ class ModuleReader:
         check_ids(ids, model.tok_emb.num_embeddings, self._cache.length, self._capacity)
         check_memory(model)
         with MACHINE:
-            training = model.training
-            if training:
-                model.eval()
+            training = [module for module in model.modules() if module.training]  # all, none, or some
+            for module in training:
+                module.training = False
             try:
                 hidden = model.hidden(torch.tensor([list(ids)]), self._cache)[0]
-                return hidden, model.out_head(hidden[-1]).float()
+                return hidden, model.out_head(hidden[-1:])[0].float()
             finally:
-                if training:
-                    model.train()
+                for module in training:
+                    module.training = True
 
     def close(self) -> None:
         pass

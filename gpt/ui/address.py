@@ -41,10 +41,10 @@ _WRITE_MODEL = """(line, wanted) => {
   return [''];
 }"""
 
-# The selected token, counted from 1; "" for none.
-_WRITE_TOKEN = """(token) => {
+# A text under a name; "" takes the name away.
+_WRITE_NAMED = """(text) => {
   const url = new URL(window.location);
-  token ? url.searchParams.set('token', token) : url.searchParams.delete('token');
+  text ? url.searchParams.set('NAME', text) : url.searchParams.delete('NAME');
   window.history.replaceState(null, '', url);
 }"""
 
@@ -68,7 +68,14 @@ def keep_token(position: gr.State) -> None:
     """
     told = gr.Textbox(visible="hidden", elem_id="selected-token")
     position.change(lambda index: "" if index is None else str(index + 1), [position], [told], api_visibility="private")
-    told.change(None, [told], None, js=_WRITE_TOKEN, api_visibility="private")
+    _keep_text(told, "token")
+
+
+def told_branch() -> gr.Textbox:
+    """The text of the branch that all tabs show, "" for none, in a field that nobody sees: the address holds it."""
+    told = gr.Textbox("", visible="hidden", elem_id="told-branch")
+    _keep_text(told, "branch")
+    return told
 
 
 def token_from(request: gr.Request) -> int | None:
@@ -116,6 +123,11 @@ def when_named(opening: Opening) -> Drawing:
         return fn(*values) if named else {outputs[0]: gr.skip()}
 
     return Drawing(draw, first.inputs, outputs, first.reads_text)
+
+
+def _keep_text(told: gr.Textbox, name: str) -> None:
+    write = _WRITE_NAMED.replace("NAME", name)
+    told.change(None, [told], None, js=write, api_visibility="private")
 
 
 def _update(name: str, control: Any, text: str) -> Any:

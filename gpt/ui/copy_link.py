@@ -8,19 +8,25 @@ _HTML = (
     '<p class="too-long" role="status" hidden>The prompt is too long for a link.</p>'
 )
 _EVENTS = """
+// The hub signs the address of a private Space's frame: that part is for nobody else.
+const address = () => {
+  const url = new URL(window.location);
+  url.searchParams.delete('__sign');
+  return url.href;
+};
 const label = element.querySelector('.copy-link span'), field = element.querySelector('.address');
 let back = null;
 element.querySelector('.copy-link').addEventListener('click', async () => {
   await window.linkReady;  // a long prompt is being compressed
   try {
-    await navigator.clipboard.writeText(window.location.href);
+    await navigator.clipboard.writeText(address());
     field.hidden = true;
     label.textContent = 'Copied';
     clearTimeout(back);
     back = setTimeout(() => { label.textContent = 'Copy link'; }, 1500);
   } catch {
     field.hidden = false;
-    field.value = window.location.href;
+    field.value = address();
     field.focus();
     field.select();
   }

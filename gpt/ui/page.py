@@ -1,5 +1,6 @@
 """Puts the page together: header, tabs, endpoints, and the address bar that reproduces a view."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import gradio as gr
 from ..library import Library
 from ..version import APP
 from . import endpoints, header
-from .address import keep_model, keep_settings, keep_token, reading, token_from, when_named
+from .address import keep_model, keep_settings, keep_token, reading, token_from, told_branch, when_named
 from .building_blocks import tab as building_blocks
 from .calculator import tab as calculator
 from .common.drawing import MODEL_EVENT, Updates
@@ -18,8 +19,10 @@ from .common.page_context import Page, Tab
 from .common.saved_pictures import saved_pictures
 from .common.scrolling import reachable_scrolling
 from .embedded import embedded
+from .first_run import first_run
 from .generate import tab as generate
 from .generate.again import banner, run_again_with_another_model
+from .generate.answer import Answer
 from .host.options import LAPTOP, Options
 from .inside import tab as inside
 from .layernorm import tab as layernorm
@@ -27,6 +30,7 @@ from .linked_model import linked_model
 from .linked_view import keep_view, view_from, viewed
 from .long_prompt import READ_PROMPT
 from .map import tab as model_map
+from .outer_page import follow_outside
 from .probabilities import tab as probabilities
 from .tour import driving as tour
 from .tour.stops import named_in
@@ -58,6 +62,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         endpoints.build(library, options)  # first: an event of the page may have a function called as an endpoint is
         unseen = gr.HTML(visible=False)
         model, chosen, run, position = gr.State(""), gr.State(""), gr.State(None), gr.State(None)
+        branch = told_branch()
         top = header.build(library, model, chosen)
         whose, again = banner()
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
@@ -67,6 +72,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
                 chosen=chosen,
                 run=run,
                 position=position,
+                branch=branch,
                 tabs=tabs,
                 loaded_line=top.loaded_line,
                 models=top.models,
@@ -81,6 +87,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
                 with gr.Tab(tab.LABEL, id=tab.KEY) as items[tab.KEY]:
                     tab.build(page)
         embedded()
+        follow_outside(options)
         words_list()
         reachable_scrolling()
         keyboard()
@@ -93,34 +100,43 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         keep_view(page, tabs, first_tab=generate.KEY)
         keep_token(page.position)
         keep_model(top.loaded_line, top.wanted)
-        tour.build(page)
-
-        blocks.load(top.opened.fn, None, top.opened.outputs, api_visibility="private")
-        read = reading(items.keys(), generating.controls)
-
-        def from_address(long_prompt: str | None, request: gr.Request) -> Updates:
-            comes = linked_model(library, request.query_params.get("model", "")).comes
-            model: Updates = {page.model: comes or gr.skip()}
-            stop = named_in(request.query_params)
-            if stop is not None:
-                return model | tour.arriving(page, stop, comes)
-            token = token_from(request)
-            position = gr.skip() if token is None else token
-            shown = [position, *read(long_prompt, request)]
-            return model | dict(zip(linked, shown, strict=True)) | view_from(page, request.query_params)
-
-        linked = [page.position, tabs, *generating.controls.all()]
-        packed = gr.Textbox("", visible="hidden", elem_id="linked-prompt")
-        outputs = list(dict.fromkeys([page.model, *linked, *viewed(page), *page.openable()]))
-        ready = blocks.load(from_address, [packed], outputs, js=READ_PROMPT, api_visibility="private")
-        ran = ready.then(generating.fn, generating.inputs, generating.outputs, **MODEL_EVENT)
-        generating.compare_after(ran.then)
-        generating.compare_after(items[generate.KEY].select)
-        for opening in page.openings:
-            when_named(opening).draw_on(ran.then)
+        bar = tour.build(page)
+        _arrive(page, blocks, top, answer, bar, items)
         _report_progress_to(unseen, blocks)
         _answer_every_click(blocks)
     return blocks
+
+
+def _arrive(
+    page: Page, blocks: gr.Blocks, top: header.Header, answer: Answer, bar: gr.HTML, items: Mapping[str, gr.Tab]
+) -> None:
+    """What a page does when it is opened: it reads its address, writes its first run, and draws the tab in front."""
+    generating, tabs = page.generating, page.tabs
+    assert generating is not None
+    blocks.load(top.opened.fn, None, top.opened.outputs, api_visibility="private")
+    linked = [page.position, tabs, *generating.controls.all()]
+    read = reading(items.keys(), generating.controls)
+
+    def from_address(long_prompt: str | None, request: gr.Request) -> Updates:
+        comes = linked_model(page.library, request.query_params.get("model", "")).comes
+        model: Updates = {page.model: comes or gr.skip()}
+        stop = named_in(request.query_params)
+        if stop is not None:
+            return model | tour.arriving(page, stop, comes)
+        token = token_from(request)
+        position = gr.skip() if token is None else token
+        shown = [position, *read(long_prompt, request)]
+        return model | dict(zip(linked, shown, strict=True)) | view_from(page, request.query_params)
+
+    packed = gr.Textbox("", visible="hidden", elem_id="linked-prompt")
+    outputs = list(dict.fromkeys([page.model, *linked, *viewed(page), *page.openable()]))
+    ready = blocks.load(from_address, [packed], outputs, js=READ_PROMPT, api_visibility="private")
+    write = first_run(page, answer, lambda *seen: {bar: tour.told_html(page, *seen)})
+    ran = ready.then(write, generating.inputs, [*generating.outputs, bar], **MODEL_EVENT)
+    generating.compare_after(ran.then)
+    generating.compare_after(items[generate.KEY].select)
+    for opening in page.openings:
+        when_named(opening).draw_on(ran.then)
 
 
 def _report_progress_to(unseen: gr.HTML, blocks: gr.Blocks) -> None:

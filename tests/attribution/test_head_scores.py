@@ -82,6 +82,13 @@ def test_a_sequence_is_different_tokens_written_twice_and_drawn_by_the_seed():
     assert len({tuple(ids) for ids in sequences}) == N_SEQUENCES
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**32 + 123, 2**64])
+def test_a_seed_of_which_torch_would_take_a_part_is_refused(seed):
+    repeated_sequences(seeded_model(), 2**32 - 1)
+    with pytest.raises(ValueError, match=f"seed is {seed}: choose a whole number from 0 to 4,294,967,295"):
+        repeated_sequences(seeded_model(), seed)
+
+
 def test_a_token_is_known_when_its_embedding_row_is_its_own():
     model = seeded_model()
     assert known_ids(model).tolist() == list(range(101))
@@ -98,3 +105,9 @@ def test_a_model_that_cannot_hold_two_copies_is_refused():
     model.tok_emb.weight[1:] = 0
     with pytest.raises(ValueError, match=r"knows 1 tokens"):
         head_scores(model)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**70])
+def test_a_seed_that_torch_does_not_take_is_refused(seed):
+    with pytest.raises(ValueError, match=r"choose a whole number from 0 to 4,294,967,295"):
+        head_scores(seeded_model(), seed)

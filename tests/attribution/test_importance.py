@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from transformers import GPT2LMHeadModel
 
+from gpt.attribution import importance
 from gpt.attribution.importance import (
     REPLACEMENTS,
     attention_from_last,
@@ -42,7 +43,7 @@ def one_by_one(model: GPTModel, ids: list[int], token_id: int) -> torch.Tensor:
 @given(models_and_ids())
 def test_occlusion_is_the_mean_fall_of_log_p_when_a_token_is_replaced(drawn):
     model, (ids,) = drawn
-    torch.testing.assert_close(occlusion(model, ids, 1), one_by_one(model, ids, 1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(occlusion(model, ids, 1), one_by_one(model, ids, 1), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -50,7 +51,7 @@ def test_occlusion_reads_the_model_in_every_precision(precision, tmp_path):
     save_model(seeded_model(), tmp_path)
     model = load_model(tmp_path, precision)
     found = occlusion(model, IDS, CASE.token_id)
-    within = 1e-4 if precision == "float32" else 2e-2
+    within = 1e-5 if precision == "float32" else 2e-2
     torch.testing.assert_close(found, one_by_one(model, IDS, CASE.token_id), atol=within, rtol=0)
     assert found.abs().max() > 0.1
 
@@ -59,6 +60,21 @@ def test_what_was_begun_can_be_continued_from_any_token():
     model = seeded_model()
     rest = list(occlusion_by_token(model, IDS, CASE.token_id, first=7))
     assert rest == pytest.approx(occlusion(model, IDS, CASE.token_id)[7:].tolist())
+
+
+@pytest.mark.parametrize("rows", [1, 100, 10_000])
+def test_it_does_not_matter_how_many_texts_are_read_at_a_time(rows, monkeypatch):
+    model = seeded_model()
+    expected = occlusion(model, IDS, CASE.token_id)
+    monkeypatch.setattr(importance, "_ROWS_AT_ONCE", rows)
+    torch.testing.assert_close(occlusion(model, IDS, CASE.token_id), expected, atol=1e-5, rtol=0)
+
+
+def test_short_texts_share_a_pass_and_a_long_one_has_its_own(monkeypatch):
+    monkeypatch.setattr(importance, "_ROWS_AT_ONCE", len(REPLACEMENTS) * 6)
+    assert list(importance._places_at_once(8, 0)) == [[0], [1], [2], [3], [4], [5, 6, 7]]
+    assert list(importance._places_at_once(8, 6)) == [[6, 7]]
+    assert list(importance._places_at_once(8, 8)) == []
 
 
 def test_a_vocabulary_of_one_token_has_nothing_to_replace_it_with():

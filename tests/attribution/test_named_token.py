@@ -1,5 +1,7 @@
 """What a person may write for a token."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from gpt.attribution.named_token import one_token
@@ -22,3 +24,10 @@ def test_a_text_of_several_tokens_is_answered_with_the_tokens_it_is_made_of():
         one_token(MODEL, Tokenizer(), "")
     with pytest.raises(ValueError, match=r"50257 is not a token of this model"):
         one_token(MODEL, Tokenizer(), "#50257")
+
+
+@pytest.mark.parametrize("text", ["a" * 100_000, "#" + "9" * 100_000])
+def test_a_text_far_too_long_is_refused_before_it_is_read(text):
+    reader = SimpleNamespace(encode=lambda _: pytest.fail("read"))
+    with pytest.raises(ValueError, match=r"100,00\d characters is more than one token"):
+        one_token(MODEL, reader, text)

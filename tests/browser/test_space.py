@@ -6,15 +6,18 @@ Behind a proxy on this machine, too: one that takes the prefix off, and one that
 import http.client
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Error, FrameLocator, expect
 
+from gpt.ui.host.options import HUB_PAGE
 from tests.in_process import serving
 from tests.serving import free_port, start_app
 
+# What the page around ours was told of addresses, among other messages.
+ADDRESSES = "heard.filter((told) => 'queryString' in Object(told))"
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -27,6 +30,13 @@ def http_server(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterato
         server.shutdown()
 
 
+def framing(address: str) -> str:
+    """A page with another one in a frame, which writes down what that one tells it."""
+    listening = "window.heard = []; addEventListener('message', (told) => heard.push(told.data));"
+    frame = f'<iframe src="{address}" width=1200 height=900></iframe>'
+    return f'<link rel="icon" href="data:,"><script>{listening}</script>{frame}'
+
+
 def page_around(address: str) -> type[BaseHTTPRequestHandler]:
     """The hub's page: it frames ours."""
 
@@ -35,7 +45,7 @@ def page_around(address: str) -> type[BaseHTTPRequestHandler]:
             self.send_response(200)
             self.send_header("content-type", "text/html")
             self.end_headers()
-            self.wfile.write(f'<link rel="icon" href="data:,"><iframe src="{address}" width=1200 height=900>'.encode())
+            self.wfile.write(framing(address).encode())
 
         def log_message(self, *_):
             pass
@@ -92,7 +102,27 @@ class Watched:
             self.wrong.append(f"request to {url}")
 
 
-def test_a_space_starts_serves_and_asks_nobody_else(chromium, small_folder, monkeypatch):
+@contextmanager
+def space(*arguments: str) -> Iterator[str]:
+    """A Space that runs; its address."""
+    process, address = start_app(*arguments)
+    try:
+        yield address
+    finally:
+        process.terminate()
+        said, _ = process.communicate(timeout=20)
+    assert "Traceback" not in said
+
+
+def open_a_token(frame: FrameLocator) -> None:
+    expect(frame.locator("#run-status")).to_contain_text("length reached")
+    frame.locator("#run-strip .token.new").first.click()
+    expect(frame.locator("#opened-token")).to_contain_text("Token 5 of 9")
+
+
+@pytest.fixture
+def on_space(monkeypatch):
+    """What the hub sets where a Space runs."""
     given = {
         "SYSTEM": "spaces",
         "SPACE_ID": "me/gpt",
@@ -102,23 +132,40 @@ def test_a_space_starts_serves_and_asks_nobody_else(chromium, small_folder, monk
     }
     for name, value in given.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("on_space")
+def test_a_space_starts_serves_and_asks_nobody_else(chromium, small_folder):
     hub = f"http://localhost:{free_port()}"
     # The hub's page has another name here, and the port is one that is free; all else is as on a Space.
-    process, address = start_app("--model", str(small_folder), "--frame-ancestors", f"'self' {hub}")
-    try:
-        with http_server(page_around(f"{address}/?length=5"), int(hub.rsplit(":", 1)[1])):
-            watched = Watched(chromium, (hub, address))
-            watched.page.goto(hub)
-            frame = watched.page.frame_locator("iframe")
-            expect(frame.locator("#run-status")).to_contain_text("length reached")
-            frame.locator("#run-strip .token.new").first.click()
-            expect(frame.locator("#opened-token")).to_contain_text("Token 5 of 9")
-            watched.page.context.close()
-    finally:
-        process.terminate()
-        said, _ = process.communicate(timeout=20)
+    with (
+        space("--model", str(small_folder), "--frame-ancestors", f"'self' {hub}") as address,
+        http_server(page_around(f"{address}/?length=5"), int(hub.rsplit(":", 1)[1])),
+    ):
+        watched = Watched(chromium, (hub, address))
+        watched.page.goto(hub)
+        open_a_token(watched.page.frame_locator("iframe"))
+        assert watched.page.evaluate(ADDRESSES) == []  # it is not the hub's
+        watched.page.context.close()
     assert watched.wrong == []
-    assert "Traceback" not in said
+
+
+@pytest.mark.usefixtures("on_space")
+def test_the_address_of_the_hubs_page_follows_what_a_space_shows(chromium, small_folder):
+    with space("--model", str(small_folder)) as address:
+        watched = Watched(chromium, (f"{HUB_PAGE}/", address))
+        with suppress(Error):  # a page of the hub may frame this machine's own; older browsers never ask
+            watched.page.context.grant_permissions(["local-network-access"])
+        around = framing(f"{address}/?length=5&__sign=secret")
+        watched.page.route(f"{HUB_PAGE}/**", lambda route: route.fulfill(body=around, content_type="text/html"))
+        watched.page.goto(f"{HUB_PAGE}/spaces/me/gpt")
+        open_a_token(watched.page.frame_locator("iframe"))
+        watched.page.wait_for_function(f"{ADDRESSES}.at(-1)?.queryString.includes('token=5')")
+        told = watched.page.evaluate(ADDRESSES)
+        assert {"length=5", "tab=probabilities", "token=5"} <= set(told[-1]["queryString"].split("&"))
+        assert told[-1]["hash"] == "" and "secret" not in str(told)
+        watched.page.context.close()
+    assert watched.wrong == []
 
 
 @pytest.mark.parametrize("strips", [True, False])

@@ -248,6 +248,23 @@ def test_a_full_disk_is_no_hindrance_and_leaves_nothing_unfinished(small_sources
     assert list((small_sources / "__pycache__").iterdir()) == []
 
 
+def test_two_processes_of_the_same_number_do_not_write_into_one_file(small_sources, monkeypatch):
+    """Containers that share a folder have processes of the same number; what one has opened must not be cut off."""
+    path, sizes = small_sources / "engine-1.so", []
+    replace = os.replace
+
+    def meanwhile(temporary: Path, to: Path) -> None:
+        monkeypatch.setattr(os, "replace", replace)
+        build._replace(path, b"of another")
+        sizes.append(temporary.stat().st_size)
+        replace(temporary, to)
+
+    monkeypatch.setattr(os, "replace", meanwhile)
+    build._replace(path, b"of one")
+    assert sizes == [len(b"of one")]
+    assert path.read_bytes() == b"of one"
+
+
 def test_no_temporary_folder_is_a_build_that_failed(monkeypatch):
     from gpt.engine.compiled import open_library  # noqa: PLC0415 - beside what it is about
 

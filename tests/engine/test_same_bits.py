@@ -118,6 +118,25 @@ def test_in_a_fresh_process(n_threads):
     assert ended.stdout.split()[-1] == digest()
 
 
+def test_whatever_a_thread_was_told_about_the_smallest_numbers(model):
+    """Weights whose products are denormal: torch has this thread, and no other, take them for 0."""
+    twin = copy.deepcopy(model)
+    twin.final_norm.scale.mul_(1e-37)
+    twin.final_norm.shift.mul_(1e-37)
+    expected = read(twin, IDS)
+    assert expected[1].abs().max() < torch.finfo(torch.float32).tiny
+    assert expected[1].any()
+    torch.set_flush_denormal(True)
+    try:
+        for n in (1, 3):
+            with threads(n):
+                found = read(twin, IDS)
+            assert found[1].view(torch.int32).equal(expected[1].view(torch.int32))
+        assert not torch.tensor([1e-40]).mul(1).any()  # torch is told still
+    finally:
+        torch.set_flush_denormal(False)
+
+
 # Other vectors
 
 
@@ -130,16 +149,21 @@ NEEDS = {
     "x86-64-v3": {"avx2", "fma", "bmi2"},
     "x86-64-v4": {"avx512f", "avx512bw", "avx512vl"},
     "plain C": {"avx2", "fma"},
+    "-ffast-math in CC": {"avx2", "fma"},
 }
 
 
 @pytest.fixture(scope="module", params=NEEDS)
 def other_library(request):
-    """The library for another processor, or the loops of vectors.h that name no processor's vectors."""
+    """The library for another processor, or of other code: vectors.h without a processor's vectors, fast-math."""
     if not flags_of_this_processor() >= NEEDS[request.param]:
         pytest.skip(f"this processor is no {request.param}")
-    if request.param != "plain C":
+    if request.param.startswith("x86-64"):
         return open_library(request.param)
+    if request.param == "-ffast-math in CC":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CC", f"{os.environ.get('CC', 'cc')} -ffast-math")
+            return open_library()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "_FLAGS", (*build._FLAGS, "-DPLAIN_LANES"))
         return open_library("x86-64-v3")

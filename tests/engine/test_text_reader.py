@@ -124,6 +124,18 @@ def test_a_model_that_trains_is_read_without_dropout_and_stays_in_training(preci
 
 
 @pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_part_that_trains_alone_is_read_without_dropout_and_goes_on_training(whole):
+    model = a_model(drop_rate=0.5)
+    expected = read(model, IDS)
+    model.train(whole)
+    model.drop_emb.train(not whole)
+    assert same(read(model, IDS), expected)
+    assert model.drop_emb.training is not whole
+    assert model.trf_blocks[0].att.training is model.training is whole
+
+
+@pytest.mark.usefixtures("way")
 def test_what_is_read_wants_no_gradient():
     hidden, logits = read(a_model().requires_grad_(), IDS)
     assert not hidden.requires_grad

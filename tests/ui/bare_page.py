@@ -14,6 +14,7 @@ def bare_page(library: Library) -> Page:
         chosen=gr.State(""),
         run=gr.State(None),
         position=gr.State(None),
+        branch=gr.Textbox(),
         tabs=gr.Tabs(),
         loaded_line=gr.HTML(),
         models=gr.Dropdown(),

@@ -30,19 +30,14 @@ TOKENIZER = Tokenizer()
 BUTTONS = {
     "save-step", "save-run", "norm-csv", "example-csv", "inside-csv", "calc-csv", "calc-json",
     "save-gelu", "save-neurons", "save-gradients", "save-shapes",
-    "account-csv", "heads-csv", "tokens-csv", "off-csv", "swap-csv",
+    "account-csv", "heads-csv", "tokens-csv", "off-csv", "off-candidates-csv", "swap-csv",
     "save-tokens", "save-placeholder", "save-turn", "save-chapter-gradients", "inside-maps-csv",
     "train-csv",  # in ui/train/test_tab.py
     "save-this-run",  # in ui/generate/test_saved.py
     "beside-csv",  # in ui/generate/test_beside.py
 }  # fmt: skip
-WITHOUT_A_FILE_HERE = {
-    "beside-csv",
-    "off-csv",
-    "swap-csv",
-    "train-csv",
-    "save-turn",
-}  # nothing is there until something is asked
+# Nothing is there until something is asked.
+WITHOUT_A_FILE_HERE = {"beside-csv", "off-csv", "off-candidates-csv", "swap-csv", "train-csv", "save-turn"}
 TOKEN, BLOCK = 5, 2  # what is looked at in all of these: neither the first nor in the middle
 SETTINGS = {"max_new_tokens": 6, "temperature": 0.7, "top_k": 30, "top_p": 0.9, "seed": 11}
 

@@ -2,6 +2,7 @@
 
 #include "team.h"
 
+#include <fenv.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -128,8 +129,19 @@ static void sleep_until_after(uint64_t job)
     pthread_mutex_unlock(&team.sleep);
 }
 
+/* Rounds to the nearest and keeps the smallest numbers, whatever a thread was told (torch.set_flush_denormal): with
+ * other rules bits would depend on the thread that does a piece. `before` is what to give back.
+ */
+static void use_plain_floats(fenv_t *before)
+{
+    fegetenv(before);
+    fesetenv(FE_DFL_ENV);
+}
+
 static void *help(void *number)
 {
+    fenv_t of_parent;
+    use_plain_floats(&of_parent);
     int thread = (int)(intptr_t)number;
     for (;;) {
         uint64_t job = job_of(look());
@@ -201,7 +213,7 @@ static void judge(double waited, double took)
     atomic_fetch_add(&team.n_crowded, 1);
 }
 
-void work_through(const Phase *phases, int n_phases, void *job, int n_threads)
+static void share_out(const Phase *phases, int n_phases, void *job, int n_threads)
 {
     if (n_threads <= 1 || pthread_mutex_trylock(&team.in_use) != 0) {
         work_alone(phases, n_phases, job);
@@ -216,6 +228,14 @@ void work_through(const Phase *phases, int n_phases, void *job, int n_threads)
         judge(waited, now() - start);
     }
     pthread_mutex_unlock(&team.in_use);
+}
+
+void work_through(const Phase *phases, int n_phases, void *job, int n_threads)
+{
+    fenv_t of_caller;
+    use_plain_floats(&of_caller);
+    share_out(phases, n_phases, job, n_threads);
+    fesetenv(&of_caller);
 }
 
 int64_t crowded_passes(void)

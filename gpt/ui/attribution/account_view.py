@@ -1,7 +1,7 @@
 """Why this token: the account of a logit below the candidates of a step, and what stands behind each of its parts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -25,8 +25,9 @@ from ..common.number_format import counted
 from ..common.page_context import Page
 from ..common.page_html import status
 from ..common.place import named_place, one_of, place_in, text_of_place
+from ..common.saved_pictures import pictured
 from ..common.selected_position import valid_position
-from ..common.traced_run import Traced, traced_run
+from ..common.traced_run import Traced, traced_prediction
 from . import account_words as words
 from .figures import bars, waterfall
 from .panel import limits
@@ -193,9 +194,7 @@ def _asked(page: Page, now: Seen, rival: str | None) -> _Asked:
     """The account of the chosen row of the selected step. Raises ValueError for a token that nothing predicts."""
     run = now.looked_at
     position = valid_position(run, now.position)
-    if position == 0:
-        raise ValueError("Nothing comes before the first token, so there is no logit to account for: select another.")
-    traced = traced_run(page.library, run, position - 1)
+    traced = traced_prediction(page.library, run, position)
     token_id = run.ids[position] if now.selection.chosen is None else now.selection.chosen
     rivals = [each for each in _likeliest(traced) if each != token_id]
     visible = tokenizer_of(traced.model).visible
@@ -215,14 +214,21 @@ def _drawn(made: _Components, asked: _Asked, part: int | None, number: int | Non
     found = asked.found
     index = part if part is not None and part < len(found.parts) else _largest(found)
     rival = _MEAN if found.rival_id is None else str(found.rival_id)
-    whose = f"Read by {asked.traced.run.model_name}, after “{asked.traced.labels[asked.traced.token]}”."
     return {
         made.rival: gr.update(choices=asked.choices, value=rival),
-        made.said: status(words.said(found, asked.visible, whose)),
+        made.said: status(words.said(found, asked.visible, _whose(asked.traced))),
         made.figure: plot(waterfall(words.rises(found)), asked.about),
-        made.parts: words.parts_html(found, index),
+        made.parts: pictured(replace(asked.about, what="Account of a logit: parts"), words.parts_html(found, index)),
         made.code: code_value(_code(asked)),
     } | _detail(made, asked, found.parts[index], number)
+
+
+def _whose(traced: Traced) -> str:
+    """By which model, after which token, and from where on where the context does not hold the whole text."""
+    said = f"Read by {traced.run.model_name}, after “{traced.labels[traced.token]}”"
+    if traced.window.first_read:
+        said += f", from token {traced.numbers_read[0]} on: the context holds no more"
+    return f"{said}."
 
 
 def _code(asked: _Asked) -> Code:
@@ -272,10 +278,11 @@ def _feed_forward_detail(made: _Components, asked: _Asked, block: int, number: i
         f"The feed-forward of block {block} has {counted(len(found.values), 'neuron')}. "
         "Each adds a direction of its own to the stream, as strongly as it fires."
     )
+    about_neurons = replace(asked.about, what="Account of a logit: neurons").at(block=block)
     return {
         made.detail: status(said),
         made.neuron_area: gr.update(visible=True),
-        made.neurons: words.neurons_html(found, number),
+        made.neurons: pictured(about_neurons, words.neurons_html(found, number)),
         made.card: words.neuron_text(number, card, asked.visible),
         made.detail_figure: plot(figure, about.at(block=block, neuron=number)),
     }

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...attribution.head_scores import HeadScores, head_scores
 from ...library import Library
 from ...runs import Run
+from ...seeding import LARGEST_WEIGHT_SEED
 from ...tokenizer import tokenizer_of
 from ...tracing import trace
 from ..common.about import About
@@ -18,7 +19,7 @@ from ..common.attention_figure import attention_map
 from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
-from ..common.drawing import Updates, chosen_into
+from ..common.drawing import Listener, Updates, chosen_into
 from ..common.head_field import Cell, field_html, head_field, share_style
 from ..common.number_format import percent
 from ..common.page_context import Page
@@ -27,7 +28,7 @@ from ..common.place import named_place, text_of_place
 from ..common.saved_pictures import pictured
 from ..common.token_strip import probability_legend
 from .figures import copies
-from .panel import TAB, Panel, limits
+from .panel import TAB, Panel, limits, small_button
 from .panel_code import heads_code
 
 _N_RANKED = 10
@@ -43,8 +44,9 @@ class Measure:
     does: str
 
 
+INDUCTION = "Induction"
 MEASURES = {
-    "Induction": Measure("induction", "induction", "", "look at what followed the same token before"),
+    INDUCTION: Measure("induction", "induction", "", "look at what followed the same token before"),
     "Previous token": Measure("previous", "previous", "", "look at the token before"),
     "Duplicate": Measure("duplicate", "duplicate", "", "look at the same token, where it stood before"),
     "First token": Measure("first", "first", "", "look at the first token, where heads rest"),
@@ -60,6 +62,7 @@ class _Components:
     measure: gr.Radio
     least: gr.Slider
     seed: gr.Number
+    again: gr.Button
     head: gr.State  # block * heads + head, None for the highest
     field: gr.HTML
     legend: gr.HTML
@@ -86,12 +89,25 @@ def build(page: Page, _: gr.HTML) -> Panel:
         about = _about("heads by what they do", run.model_name, _seed(seed))
         return csv_file(about, ["block", "head", *(m.field for m in MEASURES.values())], _rows(scores))
 
+    def again(seed: float | None) -> Updates:
+        """The test with other tokens; its best head is shown."""
+        other = (_seed(seed) + 1) % (LARGEST_WEIGHT_SEED + 1)
+        return {made.measure: INDUCTION, made.seed: other, made.head: None}
+
+    tested = made.again.click(again, [made.seed], [made.measure, made.seed, made.head], api_visibility="private")
     with made.save:
         page.save_button("Save these numbers as CSV", "heads-csv", file, [made.seed])
     page.remember_in_address(TAB, "scored", made.head, text_of_place, partial(named_place, "scored"))
     outputs = [made.field, made.legend, made.said, made.ranking, made.losses, made.map_said, made.map, made.code]
     chosen = chosen_into(made.head, made.field)
-    redraws = [made.measure.input, made.least.input, made.seed.submit, made.seed.blur, chosen]
+    redraws: list[Listener] = [
+        made.measure.input,
+        made.least.input,
+        made.seed.submit,
+        made.seed.blur,
+        chosen,
+        tested.then,
+    ]
     return Panel(made.area, made.note, draw, inputs, outputs, redraws)
 
 
@@ -100,8 +116,9 @@ def _lay_out() -> _Components:
     with gr.Column(visible=False) as made["area"]:
         made["measure"] = gr.Radio(
             list(MEASURES),
-            value="Induction",
+            value=INDUCTION,
             label="Colour and sort by",
+            info="Where a head looks: one score for each thing that heads are known to do.",
             elem_id="heads-measure",
             elem_classes=["chips"],
         )
@@ -114,8 +131,15 @@ def _lay_out() -> _Components:
                         0, 100, 0, step=5, label="At least, %", info="Of the highest score.", elem_id="heads-least"
                     )
                     made["seed"] = gr.Number(
-                        123, label="Seed", info="Draws the tokens.", precision=0, minimum=0, elem_id="heads-seed"
+                        123,
+                        label="Seed",
+                        info="Draws the tokens.",
+                        precision=0,
+                        minimum=0,
+                        maximum=LARGEST_WEIGHT_SEED,
+                        elem_id="heads-seed",
                     )
+                made["again"] = small_button("Test induction with other tokens", "heads-again")
             with gr.Column(scale=3, min_width=320):
                 made["said"] = gr.HTML(elem_id="heads-said", elem_classes=["flush"])
                 made["ranking"] = gr.HTML(elem_id="heads-ranking", elem_classes=["flush"])
@@ -177,7 +201,7 @@ def _drawn(
         made.losses: plot(
             copies(labels[:n], losses[: n - 1], losses[n:]), _about("loss of both copies", model_name, seed)
         ),
-        made.ranking: _ranking(scores, values, least),
+        made.ranking: pictured(_about(f"heads by {name.lower()}", model_name, seed), _ranking(scores, values, least)),
         made.map_said: status(
             f"Head {block}.{number} on the first sequence; the framed row, token {n + 1}, begins the second copy. "
             "Attention to what followed the same token before is a line beside the diagonal of the copy."

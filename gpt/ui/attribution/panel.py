@@ -7,7 +7,6 @@ and what was computed is kept for everybody who asks the same.
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from threading import Lock
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -18,6 +17,7 @@ from gradio.components import Component
 from ...files.layouts import WeightsError
 from ...runs import Run
 from ..common.drawing import Listener, Updates
+from ..common.glossary import hinted
 from ..common.in_line import Waits, while_waiting
 from ..common.page_html import NO_RUN, problem, status
 from ..common.redraw_pace import paced
@@ -116,5 +116,5 @@ def small_button(label: str, elem_id: str) -> gr.Button:
 
 
 def limits(text: str) -> gr.HTML:
-    """The sentence about what a view cannot tell."""
-    return gr.HTML(f'<p class="hint">{escape(text)}</p>', elem_classes=["flush"])
+    """The sentence about what a view cannot tell, with hints at its words."""
+    return gr.HTML(f'<p class="hint">{hinted(text)}</p>', elem_classes=["flush"])

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...attribution.named_token import one_token
 from ...attribution.patching import PromptPair, estimated_patching, patched_rows, prompt_pair
 from ...library import Library
-from ...runs import Run
+from ...runs import Run, check_prompt
 from ...tokenizer import tokenizer_of
 from ...tracing import WINDOW
 from ..common.about import About
@@ -141,8 +141,18 @@ def _lay_out() -> _Components:
             elem_classes=["chips"],
         )
         with gr.Row():
-            made["taken_from"] = gr.Textbox(PAIRS[first].taken_from, label="Take a state from", elem_id="swap-from")
-            made["put_into"] = gr.Textbox(PAIRS[first].put_into, label="Put it into", elem_id="swap-into")
+            made["taken_from"] = gr.Textbox(
+                PAIRS[first].taken_from,
+                label="Take a state from",
+                info="The prompt whose answer may come back.",
+                elem_id="swap-from",
+            )
+            made["put_into"] = gr.Textbox(
+                PAIRS[first].put_into,
+                label="Put it into",
+                info="The prompt that is read, with one state exchanged.",
+                elem_id="swap-into",
+            )
         with gr.Row():
             made["token"] = gr.Textbox(
                 PAIRS[first].token,
@@ -186,6 +196,8 @@ def _question(run: Run, pair: Sequence[str]) -> Question:
 def _read(library: Library, question: Question) -> PromptPair:
     """The prompts, read. Raises ValueError for those that cannot be compared."""
     model_name, taken_from, put_into, token, rival = question
+    check_prompt(taken_from)
+    check_prompt(put_into)
     model = library.get(model_name).model
     reader = tokenizer_of(model)
     ids_from, ids_into = reader.encode(taken_from), reader.encode(put_into)

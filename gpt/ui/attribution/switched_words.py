@@ -8,7 +8,7 @@ from typing import Any
 from ...attribution.effects import BlockEffects, Change
 from ...config import GPTConfig
 from ...sampling import likeliest
-from ..common.head_field import Cell, field_html, signed_legend, signed_style
+from ..common.head_field import Cell, field_html, signed_legend, signed_style, signed_words
 from ..common.number_format import fine_percent
 from ..common.page_html import status, table
 from ..common.place import SEPARATOR, place_in
@@ -17,6 +17,15 @@ from .prediction import Prediction
 # Chosen parts as (row, column) of the field: a column a head, then the feed-forward, then the whole block.
 Off = frozenset[tuple[int, int]]
 
+CANDIDATE_COLUMNS = (
+    "token id",
+    "token",
+    "probability before",
+    "probability after",
+    "change of log p, nats",
+)
+
+_COLOURED_BY = "change of log p, nats"
 _N_CANDIDATES = 8
 _LONGEST_OFF = 10_000  # characters in an address
 
@@ -69,7 +78,13 @@ def field(config: GPTConfig, off: Off, effects: Sequence[BlockEffects]) -> str:
 
 def legend(effects: Sequence[BlockEffects]) -> str:
     """HTML that explains the field's colours, "" before anything was measured."""
-    return signed_legend("log p without the head, nats", f"{_largest(effects):.2f}") if effects else ""
+    return signed_legend(_COLOURED_BY, f"{_largest(effects):.2f}") if effects else ""
+
+
+def colours(effects: Sequence[BlockEffects]) -> str:
+    """The same for the caption of the field's picture."""
+    measured = f"{signed_words(_COLOURED_BY, f'{_largest(effects):.2f}')} " if effects else ""
+    return f"{measured}Framed: switched off."
 
 
 def change_text(prediction: Prediction, found: Change | None, names: str, by: str) -> str:
@@ -84,14 +99,15 @@ def change_text(prediction: Prediction, found: Change | None, names: str, by: st
     )
 
 
-def candidate_rows(prediction: Prediction, found: Change) -> list[tuple[int, str, float, float]]:
-    """Id, token, probability before and after: of the likeliest of both, and of the token that came."""
+def candidate_rows(prediction: Prediction, found: Change) -> list[tuple[int, str, float, float, float]]:
+    """The CANDIDATE_COLUMNS of the likeliest of both, and of the token that came."""
     before, after = found.before.double().softmax(0), found.after.double().softmax(0)
     ids = [*likeliest(found.before, _N_CANDIDATES), *likeliest(found.after, _N_CANDIDATES), prediction.token_id]
-    return [
-        (token_id, prediction.visible(token_id), float(before[token_id]), float(after[token_id]))
-        for token_id in sorted(set(ids), key=lambda token_id: -float(before[token_id]))
-    ]
+    rows = []
+    for token_id in sorted(set(ids), key=lambda token_id: -float(before[token_id])):
+        old, new = float(before[token_id]), float(after[token_id])
+        rows.append((token_id, prediction.visible(token_id), old, new, _log(new) - _log(old)))
+    return rows
 
 
 def candidates_table(prediction: Prediction, found: Change) -> str:
@@ -101,9 +117,9 @@ def candidates_table(prediction: Prediction, found: Change) -> str:
             _token(text, token_id == prediction.token_id),
             fine_percent(before),
             fine_percent(after),
-            f"{_log(after) - _log(before):+.2f}",
+            f"{rise:+.2f}",
         ]
-        for token_id, text, before, after in candidate_rows(prediction, found)
+        for token_id, text, before, after, rise in candidate_rows(prediction, found)
     ]
     return table(["candidate", "before", "after", "change of log p, nats"], rows)
 

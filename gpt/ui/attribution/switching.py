@@ -13,7 +13,7 @@ from ...attribution.effects import BlockEffects, Change, change, head_effects
 from ...attribution.reference_text import reference_ids
 from ...model import GPTModel
 from ...runs import Run, first_difference, grow
-from ..common.about import about_run
+from ..common.about import About, about_run
 from ..common.code_behind import code_area, code_value
 from ..common.components import note_area
 from ..common.downloads import File, csv_file
@@ -21,6 +21,7 @@ from ..common.drawing import MODEL_EVENT, Updates
 from ..common.head_field import head_field
 from ..common.number_format import chance
 from ..common.page_context import Page
+from ..common.saved_pictures import pictured
 from ..common.stoppable_work import Ongoing, stop_for, stop_when_clicked
 from ..common.token_strip import strip_html, strip_token, token_strip
 from . import switched_words as words
@@ -92,7 +93,12 @@ def _lay_out() -> _Components:
                 made["field"] = head_field("off-field")
                 made["legend"] = gr.HTML(elem_classes=["flush"])
                 made["by"] = gr.Radio(
-                    [ZERO, MEAN], value=ZERO, label="In their place", elem_id="off-by", elem_classes=["chips"]
+                    [ZERO, MEAN],
+                    value=ZERO,
+                    label="In their place",
+                    info="What parts that are off add to the stream.",
+                    elem_id="off-by",
+                    elem_classes=["chips"],
                 )
                 with gr.Row():
                     made["measure"] = small_button("Measure the other heads", "off-measure")
@@ -124,16 +130,39 @@ def _drawn(made: _Components, prediction: Prediction, off: Off, way: str) -> Upd
     effects = _effects.in_a_moment(_question(prediction, way), _steps(prediction, way), config.n_layers)
     found = _changed(prediction, off, way)
     return {
-        made.field: words.field(config, off, effects),
-        made.legend: words.legend(effects),
+        **_field(made, prediction, off, effects, way),
         made.measure: gr.update(interactive=len(effects) < config.n_layers),
         made.said: words.change_text(prediction, found, words.named(config, off), way),
-        made.candidates: "" if found is None else words.candidates_table(prediction, found),
+        made.candidates: "" if found is None else _candidates(prediction, found, off, way),
         made.again: gr.update(interactive=found is not None),
         made.original: "",
         made.rewritten: "",
         made.code: code_value(switching_code(prediction, words.parts_off(config, off), _by(way))),
     }
+
+
+def _field(made: _Components, prediction: Prediction, off: Off, effects: Sequence[BlockEffects], way: str) -> Updates:
+    """The field of all parts, coloured as far as heads were measured, and what its colours mean."""
+    about = replace(_about("effect of every head", prediction, off, way), colours=words.colours(effects))
+    return {
+        made.field: pictured(about, words.field(prediction.model.config, off, effects)),
+        made.legend: words.legend(effects),
+    }
+
+
+def _candidates(prediction: Prediction, found: Change, off: Off, way: str) -> str:
+    about = _about("candidates before and after", prediction, off, way)
+    return pictured(about, words.candidates_table(prediction, found))
+
+
+def _about(what: str, prediction: Prediction, off: Off, way: str) -> About:
+    return _without(about_run(f"Inside: {what}", prediction.run, prediction.position), prediction.model, off, way)
+
+
+def _without(about: About, model: GPTModel, off: Off, way: str) -> About:
+    """The same, and without which parts."""
+    names = words.named(model.config, off)
+    return about.at(without=f"without {names}" if names else "", by=f"by {_by(way)}")
 
 
 def _wire_long(page: Page, made: _Components) -> None:
@@ -143,17 +172,17 @@ def _wire_long(page: Page, made: _Components) -> None:
     def measured(run: Run, position: int | None, off: Off, way: str) -> Iterator[Updates]:
         prediction = prediction_of(page.library, run, position)
         for effects in _effects.more(_question(prediction, way), _steps(prediction, way)):
-            shown = words.field(prediction.model.config, off, effects)
-            yield {made.field: shown, made.legend: words.legend(effects)}
+            yield _field(made, prediction, off, effects, way)
 
     def compare(run: Run | None) -> Updates:
-        original = "" if run is None else _strip(run, None)
+        original = "" if run is None else _strip(run, about_run("Inside: original text", run), None)
         return {made.original: original, made.rewritten: ""}
 
     def rewrite(run: Run, off: Off, way: str) -> Iterator[Updates]:
-        altered = _altered(page.library.get(run.model_name).model, off, way)
-        for other in grow(altered, replace(run, steps=(), parent=None, parted_at=None)):
-            yield {made.rewritten: _strip(other, first_difference(run, other))}
+        model = page.library.get(run.model_name).model
+        about = _without(about_run("Inside: text without parts", run), model, off, way)
+        for other in grow(_altered(model, off, way), replace(run, steps=(), parent=None, parted_at=None)):
+            yield {made.rewritten: _strip(other, about, first_difference(run, other))}
 
     made.measure.click(
         streaming(ongoing, made.stop, made.note, measured),
@@ -172,14 +201,25 @@ def _wire_long(page: Page, made: _Components) -> None:
 
 
 def _wire_saving(page: Page, made: _Components) -> None:
-    def file(run: Run, position: int | None, way: str) -> File | None:
+    def measured(run: Run, position: int | None, way: str) -> File | None:
         prediction = prediction_of(page.library, run, position)
         effects = _effects.of(_question(prediction, way))
         about = about_run("Inside: heads switched off", run, prediction.position).at(by=f"by {_by(way)}")
         return csv_file(about, _EFFECT_COLUMNS, _effect_rows(effects)) if effects else None
 
+    def candidates(run: Run, position: int | None, off: Off, way: str) -> File | None:
+        prediction = prediction_of(page.library, run, position)
+        found = _changed(prediction, off, way)
+        if found is None:
+            return None
+        about = _about("candidates before and after", prediction, off, way)
+        return csv_file(about, words.CANDIDATE_COLUMNS, words.candidate_rows(prediction, found))
+
     with made.save:
-        page.save_button("Save the measured effects as CSV", "off-csv", file, [page.position, made.by])
+        page.save_button("Save the measured effects as CSV", "off-csv", measured, [page.position, made.by])
+        page.save_button(
+            "Save the candidates as CSV", "off-candidates-csv", candidates, [page.position, made.off, made.by]
+        )
 
 
 def _question(prediction: Prediction, way: str) -> tuple[object, ...]:
@@ -213,13 +253,18 @@ def _changed(prediction: Prediction, off: Off, way: str) -> Change | None:
     return change(prediction.model, _altered(prediction.model, off, way), prediction.ids, prediction.token_id)
 
 
-def _strip(run: Run, differs_at: int | None) -> str:
+_STRIP_COLOURS = "The stronger the blue, the more probable the token was."
+_FIRST_DIFFERENCE = " Framed: the first token that differs."
+
+
+def _strip(run: Run, about: About, differs_at: int | None) -> str:
     """The tokens of a run, the new ones coloured by their probability, the first that differs marked."""
+    about = replace(about, colours=_STRIP_COLOURS + _FIRST_DIFFERENCE * (differs_at is not None))
     prompt = [strip_token(run.reader, token_id) for token_id in run.prompt_ids]
     new = [
         strip_token(run.reader, step.token_id, chance(step.probability), step.probability, "new") for step in run.steps
     ]
-    return strip_html([*prompt, *new], differs_at)
+    return pictured(about, strip_html([*prompt, *new], differs_at))
 
 
 _EFFECT_COLUMNS = ("block", "head", "change of log p, nats", "change of logit minus mean logit", "KL, nats")

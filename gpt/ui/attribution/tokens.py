@@ -1,7 +1,7 @@
 """Which tokens mattered: three measures of the tokens before a prediction, and how little they agree."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,10 +18,11 @@ from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import MODEL_EVENT, Updates
-from ..common.head_field import signed_legend, signed_style
+from ..common.head_field import signed_legend, signed_style, signed_words
 from ..common.number_format import counted
 from ..common.page_context import Page
 from ..common.page_html import status
+from ..common.saved_pictures import pictured
 from ..common.stoppable_work import Ongoing, stop_for, stop_when_clicked
 from ..common.token_strip import StripToken, strip_html, strip_token
 from .figures import measures
@@ -34,6 +35,8 @@ REPLACED, GRADIENT, ATTENTION = (
     "gradient × input, nats",
     "attention from the last token, all heads",
 )
+
+_COLOURED_BY = "fall of log p when replaced, nats"
 
 _falls: Kept[float] = Kept()
 
@@ -133,7 +136,7 @@ def _drawn(
         made.said: status(_said(prediction, torch.tensor(falls), gradient, attention)),
         strip: _strip(prediction, falls, largest),
         made.code: code_value(tokens_code(prediction)),
-        made.legend: signed_legend("fall of log p when replaced, nats", f"{largest:.2f}"),
+        made.legend: signed_legend(_COLOURED_BY, f"{largest:.2f}"),
         made.figure: plot(measures(prediction.labels, named), _about(prediction)),
     }
 
@@ -165,7 +168,12 @@ def _strip(prediction: Prediction, falls: Sequence[float], largest: float) -> st
             label = f"{plain.label}, log p falls by {falls[i]:+.3f} nats when it is replaced"
             plain = StripToken(plain.text, label, plain.kind, signed_style(falls[i], largest))
         tokens.append(plain)
-    return strip_html(tokens, prediction.position)
+    about = replace(
+        _about(prediction),
+        what="Inside: tokens by what replacing them does",
+        colours=f"{signed_words(_COLOURED_BY, f'{largest:.2f}')} Framed: the token whose prediction is asked about.",
+    )
+    return pictured(about, strip_html(tokens, prediction.position))
 
 
 def _numbers(library: Library, prediction: Prediction) -> tuple[list[str], list[list[Any]]]:

@@ -1,11 +1,13 @@
 """Building blocks, section 4.7: the loop that writes text, one turn at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from html import escape
 
 import gradio as gr
 
 from ...chapter.text_loop import LoopStep, slow_loop
+from ...library import Library
 from ...runs import Run
 from ...tokenizer import AnyTokenizer
 from ..common.about import about_run
@@ -15,6 +17,7 @@ from ..common.drawing import Drawing, Updates
 from ..common.number_format import chance, percent
 from ..common.page_context import Page
 from ..common.page_html import bar, table
+from ..common.place import named_place
 from .panel_code import turns_code
 from .panel_tokens import last_tokens, token_html
 
@@ -26,36 +29,38 @@ INTRO = (
     "and the likeliest token joins the text. Press Next turn and the same begins again, one token longer."
 )
 
+_TAB = "building-blocks"  # the key of the tab that the panel stands on
 _SHOWN = 24  # tokens of the text on the screen
+_MOST_TURNS = 100  # each reads all tokens again, and a link may ask for any of them
 
 
 def build(page: Page, note: gr.HTML) -> Drawing:
     """Five numbered steps of one turn, and the buttons for the next turn and for the first."""
-    text = gr.State(())
+    number = gr.State(1)  # of the turn, counted from 1
     with gr.Row(elem_classes=["examples"]):
         following = gr.Button("Next turn", variant="primary", size="sm", elem_id="next-turn")
         again = gr.Button("Start over", size="sm", elem_id="start-over")
     turn = gr.HTML(elem_id="turn")
 
-    def first_turn(run: Run) -> Updates:
-        return next_turn(run, last_tokens(run.prompt_ids, page.library.get(run.model_name)))
-
-    def next_turn(run: Run, ids: Sequence[int]) -> Updates:
+    def draw(run: Run, shown: int) -> Updates:
         loaded = page.library.get(run.model_name)
-        (step,) = slow_loop(loaded.model, ids, 1)
-        n_prompt = len(last_tokens(run.prompt_ids, loaded))
-        n_new = len(ids) - n_prompt
+        ids = last_tokens(run.prompt_ids, loaded)
+        step = _step(page.library, run.model_name, ids, shown)
         return {
-            turn: _turn(loaded.name, run.reader, step, n_new),
-            text: step.appended,
-            behind: code_value(turns_code(run, n_prompt, n_new + 1)),
+            turn: _turn(loaded.name, run.reader, step, shown - 1),
+            number: shown,
+            behind: code_value(turns_code(run, len(ids), shown)),
         }
 
-    def file(run: Run, shown: Sequence[int]) -> File | None:
-        """The turn that is shown: what was appended last is what it picked."""
-        if not shown:
-            return None
-        (step,) = slow_loop(page.library.get(run.model_name).model, shown[:-1], 1)
+    def next_turn(run: Run, shown: int) -> Updates:
+        if shown == _MOST_TURNS:
+            raise ValueError(f"This was turn {_MOST_TURNS}, the last one here: press Start over.")
+        return draw(run, shown + 1)
+
+    def file(run: Run, shown: int) -> File:
+        """The turn that is shown."""
+        ids = last_tokens(run.prompt_ids, page.library.get(run.model_name))
+        step = _step(page.library, run.model_name, ids, shown)
         rows = [
             [row.rank, row.token_id, run.reader.visible(row.token_id), row.logit, row.probability]
             for row in step.table.tokens
@@ -64,12 +69,29 @@ def build(page: Page, note: gr.HTML) -> Drawing:
         return csv_file(about, ["rank", "token id", "token", "logit", "probability"], rows)
 
     with gr.Row():
-        page.save_button("Save this turn as CSV", "save-turn", file, [text])
+        page.save_button("Save this turn as CSV", "save-turn", file, [number])
     behind = code_area("loop-code")
-    page.drawing(next_turn, [text], [turn, text, behind], note).draw_on(following.click)
-    drawing = page.drawing(first_turn, [], [turn, text, behind], note)
-    drawing.draw_on(again.click)
-    return drawing
+    changed = [turn, number, behind]
+    page.drawing(next_turn, [number], changed, note).draw_on(following.click)
+    page.drawing(lambda run: draw(run, 1), [], changed, note).draw_on(again.click)
+    page.remember_in_address(_TAB, "turn", number, str, _linked_turn)
+    return page.drawing(draw, [number], changed, note)
+
+
+def _linked_turn(query: Mapping[str, str]) -> int:
+    """The turn that a link shows. Raises ValueError where it names none that there is."""
+    found = named_place("turn", query)
+    if not 1 <= found <= _MOST_TURNS:
+        raise ValueError(f"Turns go from 1 to {_MOST_TURNS}.")
+    return found
+
+
+@lru_cache(maxsize=4 * _MOST_TURNS)  # a turn begins with what the one before it appended
+def _step(library: Library, model_name: str, ids: tuple[int, ...], number: int) -> LoopStep:
+    """The turn with this number, counted from 1, of the loop that begins with ids."""
+    before = ids if number == 1 else _step(library, model_name, ids, number - 1).appended
+    (step,) = slow_loop(library.get(model_name).model, before, 1)
+    return step
 
 
 def _turn(name: str, reader: AnyTokenizer, step: LoopStep, n_new: int) -> str:

@@ -44,6 +44,10 @@ GLOSSARY: dict[str, Word] = {
         "3.6",
         ("attention head",),
     ),
+    "induction": Word(
+        "What a head does that finds the same token earlier and looks at what followed it: it continues repetitions.",
+        "3.6",
+    ),
     "query": Word("What a token looks for in the tokens before it, as a row of numbers.", "3.4", ("queries",)),
     "key": Word("What a token offers to be found by, as a row of numbers that is compared with queries.", "3.4"),
     "value": Word("What a token passes on to those that look at it, as a row of numbers.", "3.4"),

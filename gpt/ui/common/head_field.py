@@ -76,6 +76,11 @@ def signed_legend(said: str, largest: str = "") -> str:
     )
 
 
+def signed_words(said: str, largest: str) -> str:
+    """The same in words, for the caption of a picture."""
+    return f"{said[0].upper()}{said[1:]}: blue below 0, orange above, deepest at ±{largest}."
+
+
 def _button(cell: Cell, index: int) -> str:
     kind = "cell chosen" if cell.chosen else "cell"
     kind += " scaled" if cell.style.startswith("--") else ""

@@ -36,7 +36,8 @@ class Page:
     model: gr.State  # reference of the visitor's model, "" for the default
     chosen: gr.State  # the same once they have chosen one on the page, and no link: the run is made again with it
     run: gr.State  # Run | None: the generation all tabs look at
-    position: gr.State  # int | None: which token of run.ids is selected
+    position: gr.State  # int | None: which token of run.ids is selected, None where nobody has chosen one
+    branch: gr.Textbox  # the run's branch as the address holds it, "" for a run of its own
     tabs: gr.Tabs  # of the page
     loaded_line: gr.HTML  # of the header: what is loaded
     models: gr.Dropdown  # of the header: the list of models

@@ -11,7 +11,7 @@ from ...chapter.without_norms import without_norms
 from ...library import Library
 from ...model import GPTModel
 from ...runs import Run
-from ...tracing import Trace, Window, trace_window, window_around
+from ...tracing import WINDOW, Trace, Window, trace_window, window_around
 from .recent_results import RecentResults
 from .selected_position import valid_position
 
@@ -72,6 +72,24 @@ def traced_run(library: Library, run: Run, index: int | None) -> Traced:
     model = library.get(run.model_name).model
     window = window_around(index, len(run.ids), model.config.context_length)
     return Traced(run, model, _traced(run, model, window), window, index - window.start)
+
+
+def traced_prediction(library: Library, run: Run, position: int) -> Traced:
+    """What the run's token at `position` was predicted from, traced: the token before it is the selected one.
+
+    Of a text longer than the context, the model reads what it read when it wrote the run, so the logits are the run's.
+    Raises ValueError for a token that the model did not predict.
+    """
+    model = library.get(run.model_name).model
+    # The prompt was read at once; after it, the window of what was read ends before each token.
+    first_read = max(0, max(position, len(run.prompt_ids)) - model.config.context_length)
+    if position <= first_read:
+        before = "It lies before the context window" if position else "Nothing comes before the first token"
+        raise ValueError(f"{before}, so the model predicted nothing here: select a later token.")
+    window = window_around(position - 1, len(run.ids), model.config.context_length)
+    if window.first_read != first_read:
+        window = Window(first_read, max(first_read, position - WINDOW), position)
+    return Traced(run, model, _traced(run, model, window), window, position - 1 - window.start)
 
 
 def traced_without_norms(traced: Traced) -> Trace:

@@ -14,6 +14,7 @@ from ...tokenizer import StreamDecoder
 from ..common.about import about_run
 from ..common.code_behind import code_value
 from ..common.drawing import Updates
+from ..common.linked_branch import branch_text
 from ..common.number_format import chance, counted
 from ..common.redraw_pace import paced
 from ..common.saved_pictures import pictured
@@ -35,6 +36,7 @@ class Answer:
     stop: gr.Button
     code: gr.HTML  # of the run as it is when it has ended
     whose: gr.HTML  # says so when the run is not of the model that is loaded
+    branch: gr.Textbox  # `Page.branch`
     beside: gr.Column  # what stands beside the run, hidden while another one grows
 
     def all(self) -> list[Any]:
@@ -56,15 +58,24 @@ class Answer:
 
     def growing(self, runs: Iterator[Run], stopped: Event, most_seconds: float | None) -> Iterator[Updates]:
         """What the page shows of a run by the loaded model: at a rate the eye can follow, and how it ended."""
-        started = monotonic()
+        written, started = 0, monotonic()
+
+        def watched() -> Iterator[Run]:
+            nonlocal written
+            for run in runs:
+                written += not run.steps[-1].forced  # a branch keeps what was written before, and one token is given
+                yield run
+
         beginning = self.buttons(running=True) | {self.whose: "", self.beside: gr.update(visible=False)}
-        for run, is_last in paced(within(runs, most_seconds), stopped):
+        for run, is_last in paced(within(watched(), most_seconds), stopped):
+            shown = {self.run: run, self.branch: branch_text(run)} | self.shown(run)
             if is_last:
                 limit = None if stopped.is_set() else most_seconds
-                ending = {self.status: _ending(run, monotonic() - started, limit), self.whose: ""} | self.behind(run)
-                yield {self.run: run} | self.shown(run) | ending | self.buttons(running=False)
+                rate = written / max(monotonic() - started, 1e-9)
+                ending = {self.status: _ending(run, rate, limit), self.whose: ""} | self.behind(run)
+                yield shown | ending | self.buttons(running=False)
             else:
-                yield {self.run: run} | self.shown(run) | {self.status: status(f"{length(run)} …")} | beginning
+                yield shown | {self.status: status(f"{length(run)} …")} | beginning
                 beginning = {}
 
 
@@ -91,10 +102,12 @@ def length(run: Run) -> str:
     return counted(len(run.steps), "new token")
 
 
-def _ending(run: Run, seconds: float, limit: float | None) -> str:
-    """How a run ended; one that is not finished reached the limit of seconds, or without one was stopped."""
+def _ending(run: Run, rate: float, limit: float | None) -> str:
+    """How a run ended; one that is not finished reached the limit of seconds, or without one was stopped.
+
+    rate is in tokens/s.
+    """
     if not finished(run):
         return status(f"{length(run)}, stopped." if limit is None else f"{length(run)}. {time_is_over(limit)}")
     ending = "the model ended the text" if finish_reason(run) == "eos" else "length reached"
-    rate = len(run.steps) / max(seconds, 1e-9)
     return status(f'{length(run)}, {ending}. <span class="measured">{rate:,.1f} tokens/s</span>', safe=True)

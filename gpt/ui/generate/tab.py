@@ -58,7 +58,7 @@ def build(page: Page) -> tuple[Generating, Answer]:
         with gr.Column(min_width=0, elem_classes=["settings"]):
             controls = Controls(*(prompt, *_settings(page.options.max_tokens), begin))
     code = code_area("run-code")
-    answer = Answer(page.run, prompt, strip, text, run_status, stop, code, page.whose, besides.area)
+    answer = Answer(page.run, prompt, strip, text, run_status, stop, code, page.whose, page.branch, besides.area)
     opened = open_when_clicked(opening, page, answer, controls)
     stream = _streaming(page, answer)
 

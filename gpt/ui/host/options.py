@@ -17,7 +17,7 @@ _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 _SOURCE = re.compile(r"'self'|'none'|\*|(?:https?:)?(?://)?[A-Za-z0-9.*-]+(?::(?:\d+|\*))?|\[[0-9a-f:]+\]")
-_HUB_PAGE = "'self' https://huggingface.co"
+HUB_PAGE = "https://huggingface.co"
 _THIS_MACHINE = " ".join(
     ["'self'", *(f"{scheme}://{name}:*" for scheme in ("http", "https") for name in ("localhost", "127.0.0.1"))]
 )
@@ -59,7 +59,7 @@ def read_options(arguments: list[str] | None = None, environment: Mapping[str, s
     if public is None:
         public = on_space or not is_loopback(given["host"])
     later = {  # what depends on whether strangers come
-        "frame_ancestors": _HUB_PAGE if on_space else "'self'" if public else _THIS_MACHINE,
+        "frame_ancestors": f"'self' {HUB_PAGE}" if on_space else "'self'" if public else _THIS_MACHINE,
         "hub_models": _SPACES_MODELS if on_space else () if public else "any",
         "allow_training": not public,
         "allow_measuring": not public,

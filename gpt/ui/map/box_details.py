@@ -26,15 +26,15 @@ class BoxDetails:
     code: str
 
 
-def box_details(look: Look) -> BoxDetails:
-    """Everything that stands beside the map for the chosen box."""
+def box_details(look: Look, followed: str | None) -> BoxDetails:
+    """Everything that stands beside the map for the chosen box; followed is the cell that `following_html` takes."""
     box = look.box
     place = f" of block {look.block}" if "{block}" in box.module else f" {look.block}" if box.key == "block" else ""
     heading = (
         f'<h2 class="box-title">{escape(box.title)}{place} <span class="section">{escape(box.section)}</span></h2>'
         f'<p class="box-said">{hinted(box.said)}</p>'
     )
-    follow = _follow(look) if box.key == "attention" else ""
+    follow = _follow(look, followed) if box.key == "attention" else ""
     if box.defined:
         code = LEGEND + code_html(box, look.recording, look.traced.token, look.head)
     else:
@@ -42,10 +42,10 @@ def box_details(look: Look) -> BoxDetails:
     return BoxDetails(heading, follow, code)
 
 
-def _follow(look: Look) -> str:
+def _follow(look: Look, followed: str | None) -> str:
     traced = look.traced
     scores = head_scores(traced.model, look.recording, look.head)
-    return following_html(scores, traced.labels_read, traced.numbers_read[0], traced.token, look.head)
+    return following_html(scores, traced.labels_read, traced.numbers_read[0], traced.token, look.head, followed)
 
 
 def _ids(look: Look) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 from ...recording.attention_scores import HeadScores
 from ..common.colours import ABOVE, BELOW
 from ..common.number_format import percent
+from ..common.place import place_in
 from ..common.token_strip import scaled_style
 
 # Tokens to each side that can be followed: around the selected one.
@@ -74,8 +75,16 @@ const show = (cell) => {
 };
 const cellOf = (event) => event.target.closest('.following .cell');
 let pinned = null;
+// The address holds a cell by the numbers of its two tokens, and none where it is the one that shows by itself.
+const tell = (cell) => {
+  const first = Number(root().dataset.first);
+  window.followedCell = !cell || cell.matches('.start') ? '' :
+    [cell.dataset.row, cell.dataset.column].map((place) => Number(place) + first).join('.');
+  trigger('select', {index: 0, value: ''});
+};
 const pin = (cell) => {
   pinned = [cell.dataset.row, cell.dataset.column];
+  tell(cell);
   root().querySelectorAll('.cell').forEach((each) => {
     each.tabIndex = each === cell ? 0 : -1;
     each.setAttribute('aria-pressed', each === cell);
@@ -101,14 +110,17 @@ element.addEventListener('keydown', (event) => {
 // A redraw may change no more than attributes.
 let drawn = null;
 const begin = () => {
-  const data = root() && root().dataset.follow;
+  const data = root() && root().dataset.follow + root().dataset.pinned;
   if (!data || data === drawn) return;
   drawn = data;
+  const [row, column] = root().dataset.pinned.split('.');
   pinned = null;
+  if (column !== undefined) pin(root().querySelector(`.cell[data-row="${row}"][data-column="${column}"]`));
+  else if (window.followedCell) tell(null);
   show(pinnedCell());
 };
 new MutationObserver(begin).observe(
-  element, {childList: true, subtree: true, attributes: true, attributeFilter: ['data-follow']});
+  element, {childList: true, subtree: true, attributes: true, attributeFilter: ['data-follow', 'data-pinned']});
 begin();
 """.replace("BELOW", BELOW).replace("ABOVE", ABOVE)
 
@@ -118,10 +130,19 @@ def following(elem_id: str) -> gr.HTML:
     return gr.HTML(value="", html_template="${value}", js_on_load=_EVENTS, elem_id=elem_id, elem_classes=["flush"])
 
 
-def following_html(scores: HeadScores, labels: list[str], first: int, token: int, head: int) -> str:
+def cell_chosen(field: gr.HTML, told: gr.Textbox) -> None:
+    """Tell a text field which cell of a field is followed, as `following_html` takes it; the server takes no part."""
+    field.select(None, None, [told], js="() => [window.followedCell]", api_visibility="private")
+
+
+def following_html(
+    scores: HeadScores, labels: list[str], first: int, token: int, head: int, followed: str | None = ""
+) -> str:
     """A cell for every pair of tokens around the selected one.
 
     labels are those of the s tokens read, the first of them number `first` of the text; the last t of them look.
+    followed is the cell in view: the number of the token that looks, a dot, and that of the one that is looked at.
+    Where there is no such cell, the selected token looks at itself.
     """
     t, s = scores.weights.shape
     low, high = max(0, token - _BEFORE), min(t, token + _AFTER + 1)
@@ -148,9 +169,10 @@ def following_html(scores: HeadScores, labels: list[str], first: int, token: int
         for i in range(len(names))
     )
     return (
-        f'<section class="following" data-follow="{escape(json.dumps(data))}"><h3>Follow one cell of queries · keys, '
-        f'head {head}</h3><p class="status">A row looks, a column is looked at. Point at a cell, or choose one and '
-        'move with the arrow keys.</p><div class="follow-both">'
+        f'<section class="following" data-follow="{escape(json.dumps(data))}" data-first="{first + columns.start}" '
+        f'data-pinned="{_pinned(followed or "", first + columns.start, len(names))}"><h3>Follow one cell of '
+        f'queries · keys, head {head}</h3><p class="status">A row looks, a column is looked at. Point at a cell, or '
+        'choose one and move with the arrow keys.</p><div class="follow-both">'
         f'<div class="cells" role="group" aria-label="query of a row times key of a column" '
         f'style="--columns:{len(names)}">{body}</div><div class="steps" aria-live="polite"></div></div></section>'
     )
@@ -164,6 +186,16 @@ def _cell(names: list[str], weight: float, row: int, column: int, selected: int)
         f'tabindex="{0 if start else -1}" aria-label="{escape(label)}" title="{escape(label)}" '
         f'style="{scaled_style(min(weight, 1.0))}"></button>'
     )
+
+
+def _pinned(followed: str, first: int, n: int) -> str:
+    """Row and column of a cell, counted from 0; "" where the n tokens from number `first` on have no such cell."""
+    looks, _, looked_at = followed.partition(".")
+    try:
+        places = [place_in(number) - first for number in (looks, looked_at)]
+    except ValueError:
+        return ""
+    return ".".join(map(str, places)) if all(0 <= place < n for place in places) else ""
 
 
 def _divisor(scores: HeadScores) -> str:

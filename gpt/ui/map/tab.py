@@ -11,7 +11,7 @@ from ..common.block_choice import block_in, block_slider, head_in, head_slider
 from ..common.choice_script import CHOOSING
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area
-from ..common.drawing import KEPT_EVENT, Updates, chosen_into
+from ..common.drawing import KEPT_EVENT, Updates
 from ..common.page_context import Page
 from ..common.saved_pictures import pictured
 from ..common.token_strip import token_strip
@@ -20,7 +20,7 @@ from ..common.traced_strip import traced_strip, traced_text
 from .box_code import box_code
 from .box_details import box_details
 from .boxes import Look, map_of
-from .following import following
+from .following import cell_chosen, following
 from .picture import FIRST_HEAD, map_svg
 from .words import BOXES, CARRIED, SHAPE, Box
 
@@ -56,6 +56,8 @@ def build(page: Page) -> None:
             with gr.Row():
                 more = gr.Button("", size="sm", elem_id="map-more", elem_classes=["small"])
             follow = following("map-follow")
+            followed = gr.Textbox("", visible="hidden", elem_id="map-cell")
+            cell_chosen(follow, followed)
             code = gr.HTML(elem_id="map-code", elem_classes=["flush"])
     behind = code_area("map-code-behind")
     box = gr.Radio(list(BOXES), value="attention", label="Box", visible="hidden", elem_id="map-box")
@@ -66,10 +68,10 @@ def build(page: Page) -> None:
         chosen_block, chosen_head = block_in(config, block)[0], head_in(config, head)[0]
         return Look(traced, BOXES[key or "attention"], chosen_block, chosen_head, carry or SHAPE)
 
-    def draw(run: Run, *values: Any) -> Updates:
+    def draw(run: Run, cell: str | None, *values: Any) -> Updates:
         looked_at = look(run, *values)
         _, _, block, head, _ = values
-        config, shown = looked_at.traced.model.config, box_details(looked_at)
+        config, shown = looked_at.traced.model.config, box_details(looked_at, cell)
         about = about_traced("Map", looked_at.traced).at(block=looked_at.block, head=looked_at.head)
         return {
             picture: pictured(about, map_svg(map_of(looked_at))),
@@ -97,11 +99,17 @@ def build(page: Page) -> None:
 
     inputs = [box, page.position, blocks, heads, carried]
     outputs = [picture, said, strip, where, blocks, heads, heading, more, follow, code, behind]
-    drawing = page.drawing(draw, inputs, outputs, note)
+    drawing = page.drawing(draw, [followed, *inputs], outputs, note)
     page.reachable(KEY, view=box, block=blocks, head=heads, show=carried)
+    page.in_address(KEY, {"cell": followed})
     page.when_opened(KEY, drawing)
+
+    def select(event: gr.SelectData) -> Updates:
+        return {page.position: int(event.index), followed: ""}  # another token is followed from its own cell
+
     chosen = picture.select(choose, [blocks, heads], [box, blocks, heads], **KEPT_EVENT)
-    drawing.draw_on(carried.input, blocks.input, heads.input, chosen.then, chosen_into(page.position, strip))
+    selected = strip.select(select, None, [page.position, followed], api_visibility="private")
+    drawing.draw_on(carried.input, blocks.input, heads.input, chosen.then, selected.then)
     more.click(
         lambda key, block: _step(page, BOXES[key or "attention"], block),
         [box, blocks],

@@ -19,6 +19,7 @@ from ..common.components import intro
 from ..common.downloads import File, csv_file, json_file
 from ..common.drawing import KEPT_EVENT, MODEL_EVENT, Drawing, Updates, with_note
 from ..common.in_line import Waits, while_waiting
+from ..common.linked_branch import branch_text
 from ..common.page_context import Page
 from ..common.page_html import problem, status
 from ..common.place import by_id
@@ -30,7 +31,7 @@ from ..common.time_limit import within
 from . import words
 from .candidate_table import COLUMNS, step_rows
 from .selected_token import RUN_COLUMNS, run_rows, select_token, token_scores
-from .tab_components import Seen, Selection, TabComponents, chosen_text, lay_out, selection_from
+from .tab_components import Seen, Selection, TabComponents, chosen_text, lay_out, selection_from, strip_text
 from .tab_updates import (
     draw_all,
     draw_branch,
@@ -69,6 +70,7 @@ def build(page: Page) -> None:
     page.in_address(KEY, by_id(tab.sliders()[:3]), of_the_run=True)
     page.in_address(KEY, by_id([tab.n]))
     page.remember_in_address(KEY, "chosen", tab.selection, chosen_text, selection_from)
+    page.remember_in_address(KEY, "strip", tab.selection, strip_text, selection_from)
     with tab.why:
         account_view.build(page, tab.selection, seen, Seen)
 
@@ -144,7 +146,7 @@ def _wire_reshaping(page: Page, tab: TabComponents, seen: list[Any]) -> None:
 
 
 def _wire_branching(page: Page, tab: TabComponents, seen: list[Any]) -> None:
-    everything = [page.run, page.position, *tab.all()]
+    everything = [page.run, page.branch, page.position, *tab.all()]
 
     def take(request: gr.Request, *inputs: Any) -> Iterator[Updates]:
         now = Seen(*inputs)
@@ -172,7 +174,8 @@ def _wire_branching(page: Page, tab: TabComponents, seen: list[Any]) -> None:
         now = Seen(*inputs)
         run = now.run and (now.run.parent or now.run)
         selection = replace(now.selection, original=False, chosen=None)
-        return {page.run: run} | draw_all(page, tab, replace(now, run=run, selection=selection), figure=True)
+        shown = {page.run: run, page.branch: branch_text(run)}
+        return shown | draw_all(page, tab, replace(now, run=run, selection=selection), figure=True)
 
     while_waiting(take, Waits(page.ongoing, waiting, stopped_waiting))
     tab.take.click(take, seen, everything, **MODEL_EVENT)
@@ -259,5 +262,5 @@ def _growing(page: Page, tab: TabComponents, now: Seen, runs: Iterator[Run], sto
             drawn = draw_branch(page, tab, now)
         else:
             drawn = draw_strips(page, tab, now) | {tab.stop: stop_button(running=True)}
-        yield {page.run: run} | drawn
+        yield {page.run: run, page.branch: branch_text(run)} | drawn
         begun = True

@@ -17,6 +17,7 @@ from ..common.token_strip import token_strip
 from .candidate_table import candidate_table
 from .softmax_formula import DELIMITERS
 
+_ORIGINAL = "original"  # in the address
 _POLL_SECONDS = 0.5  # between two looks for new tokens while a run grows elsewhere
 
 
@@ -39,13 +40,18 @@ def chosen_text(selection: Selection) -> str:
     return text_of_place(selection.chosen)
 
 
+def strip_text(selection: Selection) -> str:
+    """Whose strip the selected token stands on, where there are two, as in the address: "" for the branch."""
+    return _ORIGINAL if selection.original else ""
+
+
 def selection_from(query: Mapping[str, str]) -> Selection:
     """What a link selects and sets. Raises ValueError where it does neither."""
     keeps_sliders = any(name in query for name in ("T", "k", "p"))
-    chosen = query.get("chosen", "")
-    if not chosen.isdecimal() and not keeps_sliders:
+    chosen, original = query.get("chosen", ""), query.get("strip") == _ORIGINAL
+    if not (chosen.isdecimal() or original or keeps_sliders):
         raise ValueError("The link selects nothing.")
-    return Selection(chosen=place_in(chosen) if chosen else None, keeps_sliders=keeps_sliders)
+    return Selection(original, place_in(chosen) if chosen else None, keeps_sliders=keeps_sliders)
 
 
 @dataclass(frozen=True)

@@ -64,13 +64,13 @@ def _is_linked(page: Page, now: Seen, run: Run) -> bool:
 def draw_strips(page: Page, tab: TabComponents, now: Seen) -> Updates:
     """The strip of the run; of a branch, the strip of the run it parted from with its own beside it."""
     selected = valid_position(now.looked_at, now.position)
-    # A token that a link names may still have to be written.
-    is_to_come = now.position is not None and not finished(now.looked_at)
+    # One that nobody chose stays so; one that a link names may still have to be written.
+    is_kept = now.position is None or now.position == selected or not finished(now.looked_at)
     assert now.run is not None
     run, parent = now.run, now.run.parent
     scores = token_scores(page.library, run)
     drawn: Updates = {
-        page.position: now.position if is_to_come else selected,
+        page.position: now.position if is_kept else None,
         tab.selection: now.selection,
         tab.summary: words.summary(run, scores, page.library, now.reference),
         tab.heading: gr.update(visible=parent is not None),

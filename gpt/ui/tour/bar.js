@@ -62,11 +62,14 @@ const toAddress = (place) => {
   window.history.replaceState(null, '', url);
 };
 const isOpen = () => 'tour' in root.dataset;
-const go = (index, from) => {
-  if (index < 0 || index >= places.length) return;
+const wait = () => {
   root.dataset.tour = 'waiting';
   bar().setAttribute('aria-busy', 'true');
-  trigger('select', {index, value: from === undefined ? inFront() : from});
+};
+const go = (index) => {
+  if (index < 0 || index >= places.length) return;
+  wait();
+  trigger('select', {index, value: inFront()});
 };
 const close = () => {
   delete root.dataset.tour;
@@ -135,5 +138,5 @@ document.addEventListener('click', (event) => {
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && isOpen() && !event.defaultPrevented) close();
 });
-// The page itself opens on the stop that its address names: only the bar is missing.
-if (named() >= 0) go(named(), 'link');
+// The page itself opens on the stop that its address names, and its first run brings the bar.
+if (named() >= 0) wait();

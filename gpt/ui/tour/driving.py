@@ -10,7 +10,7 @@ from gradio.blocks import Block
 from ...files.layouts import WeightsError
 from ...library import LoadedModel
 from ...model_reference import UNTRAINED
-from ...runs import Run, encoded_prompt, finished, grow, new_run
+from ...runs import Run, encoded_prompt, finished
 from ...tokenizer import tokenizer_of
 from ..common.drawing import MODEL_EVENT, Updates
 from ..common.model_loading import loading
@@ -22,10 +22,8 @@ from .reading import Reading
 from .stop import PROMPT, SETTINGS, Stop, Told
 from .stops import STOPS
 
-LINK = "link"  # in place of the tab in front: the page was opened on the stop, and only the bar is missing
 
-
-def build(page: Page) -> None:
+def build(page: Page) -> gr.HTML:
     """The bar, shut, and what its steps do. Call it once all tabs are there."""
     shown = gr.HTML(
         bar.waiting_html(), html_template="${value}", js_on_load=bar.script(), elem_id="tour", elem_classes=["flush"]
@@ -39,34 +37,42 @@ def build(page: Page) -> None:
         if index not in range(len(STOPS)):
             yield {redrawn: ""}
             return
-        stop, is_link = STOPS[index], event.value == LINK
+        stop = STOPS[index]
         try:
             loaded = page.library.get(reference)
-            if is_link:
-                run = _written(loaded)
-            elif run is None or not _is_the_tours(run, loaded):
+            if run is None or not _is_the_tours(run, loaded):
                 values = _settings()
                 yield {getattr(controls, name): value for name, value in values.items()}
                 given = [values[name] for name in vars(controls)]
                 for updates in generating.fn(request, reference, *given):
                     run = updates.get(page.run, run)
                     yield updates
-            if run is None or not run.steps:
-                raise ValueError("The text of this stop was stopped before its first token: choose the stop again.")
-            told = stop.tell(Reading(page.library, loaded, run))
-            drawn = {shown: bar.bar_html(index, told)}
+            told = {shown: _told(page, stop, loaded, run)}
         except (ValueError, WeightsError) as error:
-            drawn = {shown: bar.refused_html(index, str(error))}
-        if is_link:
-            yield drawn
-            return
+            told = {shown: bar.refused_html(index, str(error))}
         n_prompt = 1 if run is None else len(run.prompt_ids)
-        yield opening(page, stop, n_prompt) | drawn | {redrawn: stop.tab if event.value == stop.tab else ""}
+        yield opening(page, stop, n_prompt) | told | {redrawn: stop.tab if event.value == stop.tab else ""}
 
     outputs = [*generating.outputs, *controls.all(), *page.openable(), page.position, shown, redrawn]
     stepped = shown.select(step, [page.model, page.run], _once(outputs), **MODEL_EVENT)
     _draw_again(page, redrawn, stepped.then)
     _ask_untrained(page, shown)
+    return shown
+
+
+def told_html(page: Page, stop: Stop, reference: str, run: Run | None) -> str:
+    """The bar of a page that was opened on a stop, for the run that it wrote."""
+    try:
+        return _told(page, stop, page.library.get(reference), run)
+    except (ValueError, WeightsError) as error:
+        return bar.refused_html(STOPS.index(stop), str(error))
+
+
+def _told(page: Page, stop: Stop, loaded: LoadedModel, run: Run | None) -> str:
+    """The bar at a stop. Raises ValueError without a run to speak of."""
+    if run is None or not run.steps:
+        raise ValueError("The text of this stop was stopped before its first token: choose the stop again.")
+    return bar.bar_html(STOPS.index(stop), stop.tell(Reading(page.library, loaded, run)))
 
 
 def opening(page: Page, stop: Stop, n_prompt: int) -> Updates:
@@ -109,13 +115,6 @@ def _is_the_tours(run: Run, loaded: LoadedModel) -> bool:
     asked = readable(tokenizer_of(loaded.model), PROMPT)
     same = (run.model_name, run.prompt, run.settings, run.parent) == (loaded.reference, asked, SETTINGS, None)
     return same and finished(run) and not run.begin_with_end_of_text
-
-
-def _written(loaded: LoadedModel) -> Run:
-    """The text of the tour, written here: the page that was opened on a stop writes its own meanwhile."""
-    asked = readable(tokenizer_of(loaded.model), PROMPT)
-    *_, run = grow(loaded.model, new_run(loaded.model, loaded.reference, asked, SETTINGS))
-    return run
 
 
 def _ask_untrained(page: Page, shown: gr.HTML) -> None:

@@ -71,6 +71,22 @@ def test_the_stop_button_is_there_while_steps_come(handled):
     assert steps and all(step == {"shown": (RUN, 7)} for step in steps)
 
 
+def test_stop_ends_the_steps_and_what_came_stays():
+    ongoing, visitor = Ongoing(), SimpleNamespace(session_hash="visitor")
+    with gr.Blocks():
+        stop, note, shown = gr.Button(), gr.HTML(), gr.HTML()
+
+    def steps(*_):
+        yield {shown: 1}
+        ongoing.stop(visitor)
+        yield {shown: 2}
+        pytest.fail("went on")
+
+    *_, step, last = streaming(ongoing, stop, note, steps)(visitor, RUN)
+    assert step in ({shown: 1}, {shown: 2})
+    assert last == {stop: stop_button(running=False), note: ""}
+
+
 def test_what_is_refused_becomes_a_note_and_the_button_goes(handled):
     def refuse(*_):
         raise ValueError("There is no <such> head.")

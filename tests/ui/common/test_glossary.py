@@ -12,7 +12,7 @@ token, vocabulary, prompt, logit, softmax, temperature, top-k, top-p, greedy, se
 surprisal, perplexity, divergence, mean, variance, deviation, eps, scale, shift, feature, residual stream, head, block,
 attention, query, key, value, mask, LayerNorm, norm, feed-forward, neuron, GELU, shortcut, gradient, dropout, lens,
 logit lens, embedding, output head, parameter, weights, batch, context, FLOPs, KV cache, precision, attribution,
-ablation, patching, occlusion, loss
+ablation, patching, occlusion, induction, loss
 """
 
 

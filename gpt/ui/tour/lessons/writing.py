@@ -34,7 +34,7 @@ def _drawn(r: Reading) -> Told:
     first = sum(step.rank == 1 for step in steps)
     least = min(steps, key=lambda step: step.probability)
     return Told(
-        "This text was written with chance: each token is drawn, and the deeper the blue, the more probable it was.",
+        "This text was written with chance: each token is drawn, and the stronger the blue, the more probable it was.",
         guess_number(
             f"Of {counted(len(steps), 'new token')}, how many were the most probable of all?",
             first,
