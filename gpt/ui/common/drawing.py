@@ -38,11 +38,14 @@ class Drawing:
     outputs: Sequence[Any]
     reads_text: bool = True
 
-    def draw_on(self, *listeners: Listener) -> None:
-        """Draw again on any of these events; of several in a row, the last one counts."""
+    def draw_on(self, *listeners: Listener) -> list[Listener]:
+        """Draw again on any of these events; of several in a row, the last one counts.
+
+        Gives the listeners for what follows a drawing, one for each event.
+        """
         event = MODEL_EVENT if self.reads_text else KEPT_EVENT
-        for listen in listeners:
-            listen(self.fn, list(self.inputs), list(self.outputs), trigger_mode="always_last", **event)
+        inputs, outputs = list(self.inputs), list(self.outputs)
+        return [listen(self.fn, inputs, outputs, trigger_mode="always_last", **event).then for listen in listeners]
 
 
 def with_note(note: gr.HTML, draw: Callable[[], Updates]) -> Updates:

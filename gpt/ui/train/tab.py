@@ -14,7 +14,7 @@ from ...training.trainer import FINISHED, NOTHING, RUNNING, State, Trainer
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot, plot_area
 from ..common.downloads import File, csv_file, save_button
-from ..common.drawing import KEPT_EVENT, Drawing, Updates, with_note
+from ..common.drawing import KEPT_EVENT, Drawing, Listener, Updates, with_note
 from ..common.page_context import Page
 from ..common.page_html import status
 from ..common.place import by_id
@@ -121,7 +121,7 @@ def build(page: Page) -> None:
     if own is not None:
         page.in_address(KEY, by_id(own.in_address))
     page.when_opened(KEY, everything)
-    everything.draw_on(source.input)
+    (chosen_is_drawn,) = everything.draw_on(source.input)
     of_curves = Drawing(draw_curves, [source, over], curves, reads_text=False)
     of_curves.draw_on(over.input)
     of_step = Drawing(draw_step, [source, *inside.inputs()], [note, *inside.outputs()], reads_text=own is not None)
@@ -129,7 +129,7 @@ def build(page: Page) -> None:
     if own is not None:
         with inside.opening:
             best = open_step(page, own.trainer, inside.step, source, OWN)
-        _follow(page, own, source, best, of_curves, everything)
+        _follow(page, own, source, chosen_is_drawn, best, of_curves, everything)
 
     def file(chosen: str | None) -> File | None:
         try:
@@ -143,7 +143,13 @@ def build(page: Page) -> None:
 
 
 def _follow(
-    page: Page, own: OwnTraining, source: gr.Radio, best: gr.Button, curves: Drawing, everything: Drawing
+    page: Page,
+    own: OwnTraining,
+    source: gr.Radio,
+    chosen_is_drawn: Listener,
+    best: gr.Button,
+    curves: Drawing,
+    everything: Drawing,
 ) -> None:
     """Draw the training that was started here while it runs, also for those who did not start it."""
     clock = gr.Timer(_POLL_SECONDS, active=False)
@@ -182,7 +188,8 @@ def _follow(
     outputs = [clock, best, drawn, *own.outputs(), *everything.outputs]
     clock.tick(look, [drawn, *everything.inputs], outputs, trigger_mode="once", **KEPT_EVENT)
     page.when_opened(KEY, Drawing(begin, [source], [clock, best, *own.outputs()], reads_text=False))
-    source.input(begin, [source], [clock, best, *own.outputs()], **KEPT_EVENT)
+    # Not before: a look that still brings the other training's saved step would be refused.
+    chosen_is_drawn(begin, [source], [clock, best, *own.outputs()], **KEPT_EVENT)
     for listen in own.changed:
         listen(show_own, None, [source, drawn, clock], **KEPT_EVENT)
 

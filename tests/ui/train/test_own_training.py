@@ -260,6 +260,7 @@ def test_nobody_steers_the_training_of_another_visitor_of_a_public_host(library)
     page = Visitor(library, replace(LAPTOP, public=True, allow_training=True), tab="train")
     page.put(train_text=TEXT, train_emb_dim=32, train_n_layers=1, train_n_heads=2, train_context_length=16)
     page.put(train_batch_size=4, train_steps=100_000)
+    page.component("train-step").choices = [(str(step), str(step)) for step in range(100_001)]
 
     def press(button: str, address: str) -> str:
         """What the visitor at an address is told."""
