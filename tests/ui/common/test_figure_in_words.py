@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from gpt.ui.attribution.figures import measures, patch_grid
+from gpt.ui.common.attention_figure import attention_map
 from gpt.ui.common.figure_in_words import figure_in_words
 from gpt.ui.common.figure_template import add_token_lines, figure
-from gpt.ui.inside.figures import attention_map, stream_map
+from gpt.ui.inside.figures import stream_map
 from gpt.ui.layernorm.figures import example, what_if_next
 
 
