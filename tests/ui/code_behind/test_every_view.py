@@ -6,7 +6,6 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from gpt.ui.common.number_format import real
 from gpt.ui.map.words import BOXES
 from tests.ui.code_behind.pasted import BLOCK, executed, same
 
@@ -20,7 +19,11 @@ def test_a_box_makes_the_vector_whose_length_it_carries(looking, box):
     looking.open_tab("Map")
     found, picture = executed(looking, "map-code-behind"), looking.shown("map-picture")[-1]
     (carried,) = re.findall(rf'data-index="{list(BOXES).index(box)}".*?</g>', picture, re.DOTALL)
-    assert real(float(found["row"].norm())) in carried
+    (shown,) = re.findall(r">([\d.,]+)</text>", carried)
+    last_digit = 10.0 ** -len(shown.partition(".")[2])
+    # Half of it is what is rounded off; float32 sums of the same squares are a millionth apart.
+    expected = pytest.approx(float(found["row"].norm()), rel=2e-6, abs=last_digit)
+    assert float(shown.replace(",", "")) == expected
 
 
 def test_the_end_of_the_map_has_the_candidates_after_the_selected_token(looking):
