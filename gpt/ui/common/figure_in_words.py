@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import unescape
 from typing import Any
 
@@ -24,7 +25,7 @@ class _Values:
     values: np.ndarray
     said: Callable[[int], str]
 
-    @property
+    @cached_property
     def known(self) -> list[int]:
         places: list[int] = np.flatnonzero(np.isfinite(self.values)).tolist()
         return places
@@ -36,9 +37,13 @@ def figure_in_words(figure: go.Figure) -> str:
     What says nothing on hover only guides the eye, and is left out.
     """
     series: dict[str, list[Any]] = defaultdict(list)
+    titles: dict[Any, str] = {}  # of the panels: there may be a line for every token in each
     for trace in figure.data:
         if trace.hoverinfo != "skip":
-            names = (_panel_title(figure, trace), trace.name)
+            panel = trace.xaxis, trace.yaxis
+            if panel not in titles:
+                titles[panel] = _panel_title(figure, trace)
+            names = (titles[panel], trace.name)
             series[", ".join(_plain(name) for name in names if name)].append(trace)
     return " ".join(_sentence(figure, name, traces) for name, traces in series.items())
 
