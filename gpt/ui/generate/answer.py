@@ -14,11 +14,12 @@ from ...tokenizer import StreamDecoder
 from ..common.about import about_run
 from ..common.code_behind import code_value
 from ..common.drawing import Updates
+from ..common.in_line import Waits
 from ..common.linked_branch import branch_text
 from ..common.number_format import chance, counted
 from ..common.redraw_pace import paced
 from ..common.saved_pictures import pictured
-from ..common.stoppable_work import stop_button
+from ..common.stoppable_work import Ongoing, stop_button
 from ..common.time_limit import time_is_over, within
 from ..common.token_strip import strip_html, strip_token
 from .run_steps import run_steps_code
@@ -55,6 +56,14 @@ class Answer:
     def buttons(self, running: bool) -> Updates:
         """Start or Stop, whichever can be pressed now."""
         return {self.stop: stop_button(running)}
+
+    def waits(self, ongoing: Ongoing, place: gr.HTML, stopped: str) -> Waits:
+        """What `place` says while an event waits for its model or its turn; `stopped` where Stop has ended that."""
+        return Waits(
+            ongoing,
+            say=lambda said: {place: status(said)} | self.buttons(running=True),
+            stopped=lambda: {place: status(stopped)} | self.buttons(running=False),
+        )
 
     def growing(self, runs: Iterator[Run], stopped: Event, most_seconds: float | None) -> Iterator[Updates]:
         """What the page shows of a run by the loaded model: at a rate the eye can follow, and how it ended."""

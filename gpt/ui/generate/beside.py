@@ -21,7 +21,7 @@ from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import csv_file, save_button
 from ..common.drawing import KEPT_EVENT, MODEL_EVENT, Listener, Updates
-from ..common.in_line import Waits, while_waiting
+from ..common.in_line import while_waiting
 from ..common.page_context import Page
 from ..common.page_html import problem
 from ..common.place import by_id
@@ -173,16 +173,10 @@ def _comparing(page: Page, answer: Answer, beside: Beside) -> Callable[..., Iter
             except (ValueError, WeightsError) as error:
                 yield answer.buttons(running=False) | {beside.note: problem(str(error))}
 
-    def waiting(said: str) -> Updates:
-        return {beside.note: status(said)} | answer.buttons(running=True)
-
-    def stopped_waiting() -> Updates:
-        return {beside.note: status("Stopped.")} | answer.buttons(running=False)
-
     # Its waiting is its own: of several that wait, only the last goes on, and that must not be this one.
     waits = Ongoing()
     stop_when_clicked(answer.stop, waits)
-    return while_waiting(compare, Waits(waits, waiting, stopped_waiting))
+    return while_waiting(compare, answer.waits(waits, beside.note, "Stopped."))
 
 
 def _steps(library: Library, run: Run, reference: str, second: Run) -> Iterator[str | Pair]:

@@ -17,7 +17,7 @@ from ...saved_run import MOST_BYTES, SavedRun, is_by, is_whole, opened, read_run
 from ..common.about import about_run
 from ..common.downloads import File
 from ..common.drawing import KEPT_EVENT, MODEL_EVENT, Updates
-from ..common.in_line import Waits, while_waiting
+from ..common.in_line import while_waiting
 from ..common.linked_branch import branch_text
 from ..common.page_context import Page
 from ..common.page_html import problem
@@ -93,13 +93,7 @@ def open_when_clicked(button: gr.Button, page: Page, answer: Answer, controls: C
             except (ValueError, WeightsError) as error:
                 yield answer.buttons(running=False) | {answer.status: problem(str(error))}
 
-    def waiting(said: str) -> Updates:
-        return {answer.status: status(said)} | answer.buttons(running=True)
-
-    def stopped_waiting() -> Updates:
-        return {answer.status: status(_STOPPED)} | answer.buttons(running=False)
-
-    while_waiting(read_again, Waits(page.ongoing, waiting, stopped_waiting))
+    while_waiting(read_again, answer.waits(page.ongoing, answer.status, _STOPPED))
     chosen = button.click(read, [text, page.model], [saved, writer, answer.status], js=_CHOOSE, **KEPT_EVENT)
     outputs = [page.model, page.chosen, page.loaded_line, *controls.all(), *answer.all()]
     ended: Dependency = chosen.then(read_again, [saved, writer], list(dict.fromkeys(outputs)), **MODEL_EVENT)

@@ -13,7 +13,7 @@ from ...tokenizer import tokenizer_of
 from ..common.code_behind import code_area
 from ..common.components import intro
 from ..common.drawing import MODEL_EVENT, Drawing, Updates
-from ..common.in_line import Waits, while_waiting
+from ..common.in_line import while_waiting
 from ..common.page_context import Page
 from ..common.page_html import problem
 from ..common.run_controls import Controls, Generating
@@ -22,7 +22,7 @@ from ..common.stoppable_work import start_for, stop_for, stop_when_clicked
 from ..common.token_strip import probability_legend, token_strip
 from ..map import tab as model_map
 from . import beside
-from .answer import Answer, status
+from .answer import Answer
 from .first_prompt import DEFAULT_PROMPT, readable
 from .saved import open_when_clicked, save_and_open
 
@@ -168,10 +168,4 @@ def _streaming(page: Page, answer: Answer) -> Callable[..., Iterator[Updates]]:
             except (ValueError, WeightsError) as error:
                 yield answer.buttons(running=False) | {answer.status: problem(str(error))}
 
-    def waiting(said: str) -> Updates:
-        return {answer.status: status(said)} | answer.buttons(running=True)
-
-    def stopped_waiting() -> Updates:
-        return {answer.status: status("Stopped before the first token.")} | answer.buttons(running=False)
-
-    return while_waiting(stream, Waits(page.ongoing, waiting, stopped_waiting))
+    return while_waiting(stream, answer.waits(page.ongoing, answer.status, "Stopped before the first token."))
