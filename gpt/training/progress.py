@@ -1,7 +1,7 @@
 """How a training is seen from where it was started: a bar on a terminal, lines in a log."""
 
 import sys
-import time
+from time import monotonic
 from typing import Protocol
 
 from tqdm import tqdm
@@ -55,16 +55,16 @@ class Lines:
     def __init__(self, steps: int, tokens_seen: int) -> None:
         self._steps, self._tokens_seen = steps, tokens_seen
         self._records: list[Record] = []
-        self._last = time.monotonic()
+        self._last = monotonic()
 
     def show(self, record: Record) -> None:
         """Count the step, and speak when it is time."""
         if record.loss is None:
             return
         self._records.append(record)
-        if time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
+        if monotonic() - self._last > SECONDS_BETWEEN_LINES:
             self.say(self._summary())
-            self._records, self._tokens_seen, self._last = [], record.tokens_seen, time.monotonic()
+            self._records, self._tokens_seen, self._last = [], record.tokens_seen, monotonic()
 
     def _summary(self) -> str:
         n, last = len(self._records), self._records[-1]

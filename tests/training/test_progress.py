@@ -13,7 +13,7 @@ def record(step: int) -> Record:
 
 def test_a_line_gives_means_since_the_line_before_and_the_time_left(monkeypatch, capsys):
     clock = iter([0.0, 1.0, 2.0, 11.0, 11.0, 12.0, 22.0, 22.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(progress, "monotonic", lambda: next(clock))
     lines = Lines(steps=200, tokens_seen=0)
     lines.show(Record(0, 0, heldout_loss=9.0))
     for step in range(1, 6):

@@ -41,9 +41,10 @@ class Asking:
         """What is told of an event as it comes: the kind of each message, and its data."""
         path = f"{self.address}/gradio_api/call/v2/{name}/{event}"
         with urllib.request.urlopen(path, timeout=_SECONDS) as stream:
-            yield from zip(
-                *[(line.decode().partition(": ")[2].strip() for line in stream if line.strip())] * 2, strict=False
-            )
+            told = (line.decode().partition(": ")[2].strip() for line in stream if line.strip())
+            for kind, data in zip(told, told, strict=False):
+                if kind != "heartbeat":  # of a slow machine: nothing new for a quarter of a minute
+                    yield kind, data
 
     def answer(self, name, **values):
         *_, (kind, data) = self.messages(name, self.call(name, **values))
