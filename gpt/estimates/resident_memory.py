@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..config import GPTConfig
 from .activations import block_in_backward
-from .budget import memory_of
+from .budget import check_countable, memory_of
 from .formula import Formula, constant, symbol, total
 from .workload import Workload, model_symbols, work_symbols
 
@@ -39,6 +39,7 @@ def resident_peak(config: GPTConfig, workload: Workload) -> Formula | None:
     gaps = symbol(f"{_GAPS_PERCENT} % of it", peak.value * _GAPS_PERCENT // 100)
     blocks = _BLOCKS_OF_GAPS * symbol("one block", _freed_between(config, workload))
     whole = total(constant(_PROCESS_BYTES), peak, gaps, blocks)
+    check_countable(whole.value, "bytes")
     return whole.formula("resident", "bytes", f"measured on {MEASURED_ON}")
 
 

@@ -70,3 +70,10 @@ def test_a_window_longer_than_the_text_saves_nothing():
 def test_what_cannot_be_is_refused(wrong, sentence):
     with pytest.raises(ValueError, match=sentence):
         cache_variants(BOOK, LONG, Variants(**wrong))
+
+
+def test_latent_vectors_that_no_number_counts_are_refused():
+    many = GPTConfig(context_length=10**6, emb_dim=1, n_heads=1, n_layers=10**6)
+    assert memory_of(many, Workload(batch_size=10**5, seq_len=10**6)).kv_cache < 2**63
+    with pytest.raises(ValueError, match="64-bit"):
+        cache_variants(many, Workload(batch_size=10**5, seq_len=10**6), Variants(n_kv_groups=1, latent_dim=10**6))

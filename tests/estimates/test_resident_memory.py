@@ -54,3 +54,11 @@ def test_int8_has_none_and_an_impossible_workload_is_refused():
     assert resident_peak(_124M, Workload("int8")) is None
     with pytest.raises(ValueError, match="seq_len is 2,000"):
         resident_peak(_124M, Workload(seq_len=2000))
+
+
+def test_what_no_number_counts_is_refused():
+    # Its tensors take 8.8e18 bytes, less than 2^63; with the rest of the process it is more.
+    giant = GPTConfig(emb_dim=10**6, n_heads=1, n_layers=45_800)
+    assert memory_of(giant, ADAMW).peak < 2**63
+    with pytest.raises(ValueError, match="64-bit"):
+        resident_peak(giant, ADAMW)
