@@ -9,6 +9,8 @@ import platform
 import sys
 from pathlib import Path
 
+import torch
+
 _MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
 _CPUINFO = Path("/proc/cpuinfo")
@@ -78,6 +80,17 @@ def worked_seconds(pid: int) -> float | None:
         return None
     user, system = int(words[11]), int(words[12])  # after the name in brackets: see proc_pid_stat(5)
     return (user + system) / os.sysconf("SC_CLK_TCK")
+
+
+def has_fast_products(dtype: str) -> bool:
+    """Whether torch multiplies "float16" or "bfloat16" with instructions of this processor, not in plain loops."""
+    if not torch.backends.mkldnn.is_available():  # then torch has no operator to ask
+        return False
+    found = {
+        "float16": torch.ops.mkldnn._is_mkldnn_fp16_supported,
+        "bfloat16": torch.ops.mkldnn._is_mkldnn_bf16_supported,
+    }
+    return bool(found[dtype]())
 
 
 def ended_for_memory() -> int:

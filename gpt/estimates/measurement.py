@@ -17,7 +17,7 @@ from threading import Lock, Thread
 from typing import IO
 
 from ..config import GPTConfig
-from .machine import ended_for_memory, free_memory_bytes, worked_seconds
+from .machine import ended_for_memory, free_memory_bytes, has_fast_products, worked_seconds
 from .measured_process import Measurement
 from .resident_memory import resident_peak
 from .workload import Workload
@@ -86,13 +86,13 @@ def measure(
 
 
 def slowness(workload: Workload) -> str:
-    """A sentence on what will take unusually long here; "" for everything else."""
-    if workload.mode == "training" and workload.dtype == "float16":
-        return (
-            "Processors have no fast products in float16: a backward pass took 35 times as long as in float32 where "
-            "this was tried."
-        )
-    return ""
+    """A sentence on how fast this processor trains in 16 bits; "" for everything else."""
+    if workload.mode != "training" or workload.dtype == "float32":
+        return ""
+    many_times = "a backward pass takes many times as long as in float32"
+    if has_fast_products(workload.dtype):
+        return f"This processor has fast products in {workload.dtype}. On one that has none, {many_times}."
+    return f"This processor has no fast products in {workload.dtype}: {many_times}."
 
 
 def _measure(config: GPTConfig, workload: Workload, most_seconds: float) -> Iterator[Progress | Measurement]:

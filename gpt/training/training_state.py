@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import GPTConfig
+from ..estimates.machine import has_fast_products
 from ..model import GPTModel
 from ..seeding import init_weights
 from ..tokenizer import Tokenizer
@@ -247,7 +248,7 @@ def multiplies_in_bfloat16(config: GPTConfig, device: torch.device) -> bool:
     """Whether a step multiplies in bfloat16, half the bytes of float32: on GPUs, and on CPUs where it is faster."""
     if device.type != "cpu":
         return True
-    return config.emb_dim >= _LEAST_WIDTH_FOR_BFLOAT16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return config.emb_dim >= _LEAST_WIDTH_FOR_BFLOAT16 and has_fast_products("bfloat16")
 
 
 def _read(path: Path) -> dict[str, Any]:

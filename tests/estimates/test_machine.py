@@ -1,5 +1,10 @@
 """What the machine says about memory, from files written as Linux writes them and from this machine."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import pytest
 
 from gpt.estimates import machine
@@ -50,3 +55,16 @@ def test_peak_grows_by_what_is_held():
     after = machine.peak_resident_bytes()
     assert before is not None and after is not None
     assert after >= before and after >= len(held)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the variable names instructions of x86-64")
+def test_a_processor_without_the_instructions_has_no_fast_products():
+    asked = "from gpt.estimates.machine import has_fast_products as fast; print(fast('float16'), fast('bfloat16'))"
+    limited = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    told = subprocess.run([sys.executable, "-c", asked], env=limited, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False", "False"]
+
+
+def test_where_torch_has_no_such_library_there_are_none(monkeypatch):
+    monkeypatch.setattr(machine.torch.backends.mkldnn, "is_available", lambda: False)
+    assert not machine.has_fast_products("float16")

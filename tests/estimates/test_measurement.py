@@ -218,6 +218,12 @@ def test_a_process_that_dies_says_why(monkeypatch):
     assert "from outside (SIGTERM)" in ended(-15, "", True)
 
 
-def test_float16_is_announced_as_slow_where_it_is():
-    assert "35 times" in measurement.slowness(Workload("float16", mode="training"))
-    assert measurement.slowness(Workload("float16")) == measurement.slowness(Workload(mode="training")) == ""
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_16_bit_step_is_announced_as_slow_where_the_processor_is(dtype, monkeypatch):
+    training = Workload(dtype, mode="training")
+    monkeypatch.setattr(measurement, "has_fast_products", lambda found: found != dtype)
+    slow = measurement.slowness(training)
+    assert slow.startswith(f"This processor has no fast products in {dtype}: a backward pass takes many times as long")
+    monkeypatch.setattr(measurement, "has_fast_products", lambda found: found == dtype)
+    assert measurement.slowness(training).startswith(f"This processor has fast products in {dtype}.")
+    assert measurement.slowness(Workload(dtype)) == measurement.slowness(Workload(mode="training")) == ""
