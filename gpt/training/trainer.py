@@ -16,9 +16,9 @@ from pathlib import Path
 from threading import RLock, Thread, Timer
 from weakref import WeakSet
 
-from .asked import Asked
-from .life import Life, life_in
 from .output_folder import OutputFolder
+from .training_history import History, history_in
+from .training_request import Asked
 
 _ROOT = Path(__file__).parents[2]
 _OPEN: "WeakSet[Trainer]" = WeakSet()
@@ -97,8 +97,8 @@ class Trainer:
         process.wait()
         with self._lock:
             if self._process is process and self._is_finishing:
-                life = self.life()
-                self._arguments += ["--steps", str(max(1, life.steps_done if life else 0))]
+                history = self.history()
+                self._arguments += ["--steps", str(max(1, history.steps_done if history else 0))]
                 self._run()
 
     def go_on(self, most_steps: int | None = None) -> None:
@@ -154,10 +154,10 @@ class Trainer:
         assert self._folder is not None
         return self._folder / "model"
 
-    def life(self) -> Life | None:
+    def history(self) -> History | None:
         """What the training has logged and kept so far, None before it has."""
         with self._lock:
-            return None if self._folder is None else life_in(self.output)
+            return None if self._folder is None else history_in(self.output)
 
     def state(self) -> State:
         """How it stands now."""
@@ -187,7 +187,7 @@ class Trainer:
         assert self._folder is not None
         with (self._folder / "said.txt").open("w", encoding="utf-8") as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gpt.training.background", *self._arguments, *at_most],
+                [sys.executable, "-m", "gpt.training.background_process", *self._arguments, *at_most],
                 cwd=_ROOT,
                 stdin=subprocess.PIPE,  # closed when this process ends, however it does
                 stdout=said,

@@ -15,10 +15,10 @@ from .evaluation import heldout_loss
 from .held_out_windows import tokens_scored
 from .model_card import model_card
 from .output_folder import steps_to_keep
-from .progress import Progress
-from .records import RecordFile
 from .stories import accepted_sentences
 from .training_job import Job
+from .training_log import RecordFile
+from .training_progress import Progress
 from .training_steps import Record, train
 
 SECONDS_BETWEEN_CHECKPOINTS = 50

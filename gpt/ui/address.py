@@ -8,12 +8,12 @@ import gradio as gr
 
 from ..runs import encoded_prompt
 from ..tokenizer import Tokenizer
+from .common.address_values import place_in
 from .common.drawing import Drawing, Updates
 from .common.page_context import Opening
-from .common.place import place_in
 from .common.run_controls import Controls
 from .long_prompt import UNREADABLE, WRITE_PROMPT
-from .tour.stops import tab_of
+from .tour.tour_stops import tab_of
 
 _SWITCHES = ("greedy", "begin_with_end_of_text")
 

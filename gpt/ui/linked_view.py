@@ -11,8 +11,8 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
+from .common.address_values import SEPARATOR, linked_value, tabs_by_label
 from .common.page_context import Page
-from .common.place import SEPARATOR, linked_value, tabs_by_label
 
 _Places = dict[tuple[str, str], Block]
 

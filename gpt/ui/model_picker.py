@@ -20,7 +20,7 @@ from .common.model_loading import loading
 from .common.number_format import exact_size, size
 from .common.page_html import problem, status
 from .common.stoppable_work import Ongoing, stop_button, stop_for, stop_when_clicked
-from .loaded_line import line, loaded_text
+from .loaded_model_line import line, loaded_text
 
 _AS_THE_FILE_SAYS = ""
 _ACTIVATIONS = [

@@ -5,7 +5,7 @@ It reads only `queryString` and `hash` of such a message. Any other page that fr
 
 import gradio as gr
 
-from .host.options import HUB_PAGE, Options
+from .host.host_options import HUB_PAGE, Options
 
 # The hub signs the address of a private Space's frame: that part is for nobody else.
 _TELL = """

@@ -24,7 +24,7 @@ from gpt.engine.compiled import (
     wait_until_built,
     why_not_compiled,
 )
-from gpt.engine.panels import in_panels, to_panels
+from gpt.engine.panel_layout import in_panels, to_panels
 from gpt.engine.pass_check import pass_difference
 from gpt.engine.precision import to_steps
 from gpt.engine.self_check import first_difference

@@ -33,8 +33,8 @@ BUTTONS = {
     "account-csv", "heads-csv", "tokens-csv", "off-csv", "off-candidates-csv", "swap-csv",
     "save-tokens", "save-placeholder", "save-turn", "save-chapter-gradients", "inside-maps-csv",
     "train-csv",  # in ui/train/test_tab.py
-    "save-this-run",  # in ui/generate/test_saved.py
-    "beside-csv",  # in ui/generate/test_beside.py
+    "save-this-run",  # in ui/generate/test_run_files.py
+    "beside-csv",  # in ui/generate/test_comparison_events.py
 }  # fmt: skip
 # Nothing is there until something is asked.
 WITHOUT_A_FILE_HERE = {"beside-csv", "off-csv", "off-candidates-csv", "swap-csv", "train-csv", "save-turn"}

@@ -4,8 +4,8 @@ import gradio as gr
 
 from ...chapter.feed_forward import FeedForwardPass, feed_forward_pass, strongest_neurons
 from ...runs import Run
-from ..common.about import About, about_traced
 from ..common.block_choice import block_in, block_slider
+from ..common.captions import About, about_traced
 from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file

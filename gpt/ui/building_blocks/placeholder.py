@@ -8,7 +8,7 @@ from ...chapter.placeholder import PARTS, PartsResult, compare_parts
 from ...library import LoadedModel
 from ...runs import Run
 from ...tokenizer import AnyTokenizer
-from ..common.about import about_run
+from ..common.captions import about_run
 from ..common.code_behind import code_area, code_value
 from ..common.colours import COLOURS
 from ..common.downloads import File, csv_file

@@ -4,7 +4,7 @@ from html import escape
 
 import gradio as gr
 
-from .code import Code
+from .code_pieces import Code
 
 LABEL = "The code behind it"
 _TEMPLATE = (

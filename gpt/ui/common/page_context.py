@@ -10,11 +10,11 @@ from gradio.components import Component
 
 from ...library import Library
 from ...runs import Run
-from ..host.options import LAPTOP, Options
+from ..host.host_options import LAPTOP, Options
+from .address_values import Remembered
 from .downloads import File, save_button
 from .drawing import Drawing, Updates, with_note
 from .page_html import NO_RUN
-from .place import Remembered
 from .run_controls import Generating
 from .stoppable_work import Ongoing
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ...model_reference import CHAPTER_SEED, STORYTELLER, UNTRAINED, Reference, file_name, is_path
 from ...runs import Run, n_unread
 from ...tokenizer import Tokenizer
-from .code import Code, code
+from .code_pieces import Code, code
 from .traced_run import Traced
 
 

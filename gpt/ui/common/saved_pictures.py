@@ -10,7 +10,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from .about import About
+from .captions import About
 from .figure_template import FONT, MONO
 
 _VIEWS = Path(__file__).with_name("drawn_views.js")

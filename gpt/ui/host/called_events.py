@@ -13,8 +13,8 @@ import gradio as gr
 from starlette.datastructures import QueryParams
 
 from .event_values import shown
+from .open_routes import SESSION
 from .refusal import Refused
-from .routes import SESSION
 
 _SESSION = re.compile(SESSION)
 _KINDS: dict[type, str] = {str: "text", int: "a whole number", list: "a list"}

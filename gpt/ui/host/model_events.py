@@ -23,8 +23,8 @@ from ...library import Library
 from ...model_loads import NobodyWaits
 from ...runs import check_prompt
 from ..common.drawing import MODEL_QUEUE
-from ..common.in_line import waits_of
 from ..common.time_limit import time_is_over
+from ..common.waiting_events import waits_of
 from .answer_order import AnswerOrder
 from .waiting_line import Line, Ticket
 

@@ -6,7 +6,7 @@ from time import monotonic
 import gradio as gr
 
 from ...runs import Run, finished
-from ..common.about import about_run
+from ..common.captions import about_run
 from ..common.code_behind import code_value
 from ..common.components import plot
 from ..common.drawing import Updates, with_note

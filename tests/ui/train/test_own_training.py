@@ -13,13 +13,13 @@ import torch
 from gpt.config import GPTConfig
 from gpt.engine.fair_share import ASKING, Client
 from gpt.library import Library
-from gpt.training.life import recorded_life
-from gpt.training.options import model_fields, parser
+from gpt.training.command_options import model_fields, parser
 from gpt.training.suited_sizes import SMALLEST
+from gpt.training.training_history import recorded_history
 from gpt.ui.common.number_format import percent
-from gpt.ui.host.options import LAPTOP
+from gpt.ui.host.host_options import LAPTOP
 from gpt.ui.page import build_page
-from gpt.ui.train import settings, tab
+from gpt.ui.train import tab, training_settings
 from gpt.ui.train.tab import OWN, RECORDED
 from tests.ui.code_behind.pasted import text_of
 from tests.ui.test_figures import numbers
@@ -113,7 +113,7 @@ def pasted(visitor: Visitor, elem_id: str, path: str) -> dict[str, Any]:
 
 
 def test_the_recorded_one_is_still_there(trained):
-    trained.put(train_source=RECORDED, train_step=str(recorded_life().steps_done))
+    trained.put(train_source=RECORDED, train_step=str(recorded_history().steps_done))
     trained.fire("train-source", "input")
     assert "stories.txt" in trained.shown("train-said")[-1]
     trained.put(train_source=OWN)
@@ -124,7 +124,7 @@ def test_before_the_start_it_is_said_what_it_takes(trained):
     trained.fire("train-own", "expand")
     assert "703 tokens to learn" not in trained.shown("train-forecast")[-1]
     trained.fire("train-preset", "input")
-    told, recorded = trained.shown("train-forecast")[-1], recorded_life().about
+    told, recorded = trained.shown("train-forecast")[-1], recorded_history().about
     assert f"{recorded['tokens']:,} tokens to learn, {recorded['distinct_tokens']:,} different ones" in told
     assert f"{recorded['parameters']:,} parameters" in told
     assert f"In {SMALLEST['steps']:,} steps of 1,024 tokens" in told
@@ -175,7 +175,7 @@ def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, valu
 
 
 def test_a_number_of_0_is_left_to_the_trainer():
-    found = settings.arguments("adamw", 32, 0, 0, 0, 0, 0, 0.004, 0, 0, *OF_TRAINING, *OF_MODEL)
+    found = training_settings.arguments("adamw", 32, 0, 0, 0, 0, 0, 0.004, 0, 0, *OF_TRAINING, *OF_MODEL)
     given = ["--keep-steps", "12", "--optimizer", "adamw", "--emb-dim", "32", "--rate", "0.004", "--seed", "0"]
     assert found[: len(given)] == given
     asked = parser().parse_args(["a text", "--out", "a folder", *found])
@@ -186,7 +186,9 @@ def test_a_number_of_0_is_left_to_the_trainer():
 
 def test_every_setting_of_the_model_can_be_chosen():
     of_model = ["99", "0.001", "0", "0.3", "", "relu", True, True, False, True]
-    asked = parser().parse_args(["t", "--out", "f", *settings.arguments("muon", *[0] * 9, *OF_TRAINING, *of_model)])
+    asked = parser().parse_args(
+        ["t", "--out", "f", *training_settings.arguments("muon", *[0] * 9, *OF_TRAINING, *of_model)]
+    )
     chosen = {name: value for name in model_fields() if (value := getattr(asked, name)) is not None}
     assert chosen == {
         "inner_dim": 99,
@@ -199,19 +201,21 @@ def test_every_setting_of_the_model_can_be_chosen():
         "scale_by_head_dim": False,
         "scale_by_layer": True,
     }
-    on_the_page = {name for name, *_ in (*settings._NUMBERS, *settings._OF_MODEL, *settings._SWITCHES)} | {"activation"}
+    on_the_page = {
+        name for name, *_ in (*training_settings._NUMBERS, *training_settings._OF_MODEL, *training_settings._SWITCHES)
+    } | {"activation"}
     assert set(model_fields()) <= on_the_page
 
 
 def test_warm_up_measurements_an_early_end_and_a_text_to_measure_by_can_be_chosen():
     values = ["muon", *[0] * 9, " 0.2", "50", "3 ", *OF_MODEL]
-    asked = settings.asked(TEXT, "", " Another text. ", *values, local_files=False)
-    with settings.parsed(asked) as found:
+    asked = training_settings.asked(TEXT, "", " Another text. ", *values, local_files=False)
+    with training_settings.parsed(asked) as found:
         assert (found.warmup, found.evaluate_every, found.patience) == (0.2, 50, 3)
         assert found.text.read_text() == TEXT.strip()
         assert found.held_out.read_text() == "Another text."
-    with settings.parsed(
-        settings.asked(TEXT, "", "", "muon", *[0] * 9, *OF_TRAINING, *OF_MODEL, local_files=False)
+    with training_settings.parsed(
+        training_settings.asked(TEXT, "", "", "muon", *[0] * 9, *OF_TRAINING, *OF_MODEL, local_files=False)
     ) as found:
         assert found.held_out is None
         assert (found.warmup, found.evaluate_every, found.patience) == (0.05, None, None)
@@ -219,16 +223,16 @@ def test_warm_up_measurements_an_early_end_and_a_text_to_measure_by_can_be_chose
 
 def test_a_setting_that_is_no_number_is_one_sentence():
     with pytest.raises(ValueError, match="Inner width is “wide”: write a whole number, or leave it empty"):
-        settings.arguments("muon", *[0] * 9, *OF_TRAINING, "wide", *OF_MODEL[1:])
+        training_settings.arguments("muon", *[0] * 9, *OF_TRAINING, "wide", *OF_MODEL[1:])
 
 
 def test_a_file_is_read_where_the_server_is_the_visitors_own(tmp_path):
     (tmp_path / "mine.txt").write_text(TEXT)
-    assert settings.asked_text("", str(tmp_path / "mine.txt"), local_files=True) == tmp_path / "mine.txt"
+    assert training_settings.asked_text("", str(tmp_path / "mine.txt"), local_files=True) == tmp_path / "mine.txt"
     with (tmp_path / "long.txt").open("wb") as long:
         long.truncate(30_000_000)
     with pytest.raises(ValueError, match=r"has 28\.61 MiB, and the page takes up to"):
-        settings.asked_text("", str(tmp_path / "long.txt"), local_files=True)
+        training_settings.asked_text("", str(tmp_path / "long.txt"), local_files=True)
 
 
 def clock_of(visitor: Visitor) -> bool:

@@ -5,8 +5,8 @@ import torch
 from ....chapter.feed_forward import feed_forward_pass
 from ....model import GELU
 from ...common.number_format import percent
-from ..reading import Reading
-from ..stop import Lesson, Stop, Told, guess_number, panel
+from ..tour_stop import Lesson, Stop, Told, guess_number, panel
+from ..tour_text import Reading
 
 
 def _written(value: float) -> str:
