@@ -111,7 +111,7 @@ class Library(Catalogue):
         return self.find(reference) is not None
 
     def comes_at_once(self, reference: str) -> bool:
-        """Whether a link may bring a model: the default, one in memory, the one in the box, an untrained one.
+        """Whether a link may bring a model: the default, one in memory, the bundled one, an untrained one.
 
         Raises ValueError for an unknown name, and for an untrained model that memory has no room for.
         """

@@ -58,7 +58,7 @@ class Catalogue:
         first = Reference.parse(self.default).name
         if is_path(first):
             self.add(first, Path(first).expanduser(), "the file this server was started with")
-        self.add(STORYTELLER, STORYTELLER_FOLDER, "a small GPT-2 trained on children's books, in the box")
+        self.add(STORYTELLER, STORYTELLER_FOLDER, "a small GPT-2 trained on children's books, comes with the app")
         self.default = str(self.known(""))
 
     def models(self) -> list[ModelInfo]:

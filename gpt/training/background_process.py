@@ -1,6 +1,6 @@
-"""`python -m gpt.training` as the page starts it: out of the way of everything else, and ended with who started it.
+"""`python -m gpt.training` as the page starts it: other processes go first, and it ends with the one that started it.
 
-The same arguments. It stops as on Ctrl-C, with a checkpoint, when its standard input is closed.
+It takes the same arguments. When its standard input is closed, it stops as on Ctrl-C, with a checkpoint.
 """
 
 import os

@@ -46,7 +46,7 @@ def _prepared(
         return prepare(options, device, processes)
     except (ValueError, WeightsError) as error:
         if not processes.is_first:
-            sys.exit(2)  # the first process says it for all
+            sys.exit(2)  # only the first process prints it
         made.error(str(error))
 
 

@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m gpt.training",
         usage="%(prog)s TEXT --out FOLDER [options]; --help lists them",
         description="Train a small GPTModel on a text: leaves a model that load_model and transformers open, and its "
-        "card. The same command again goes on where it was broken off.",
+        "card. The same command again goes on where it was interrupted.",
     )
     add = made.add_argument
     add("text", metavar="TEXT", type=Path, help="a UTF-8 text file; <|endoftext|> separates documents")

@@ -17,14 +17,14 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class Processes:
-    """The group as one of its processes sees it; rank 0 is the one that measures, writes and speaks."""
+    """The group as one of its processes sees it; rank 0 is the one that measures, writes and prints."""
 
     rank: int = 0
     count: int = 1
 
     @property
     def is_first(self) -> bool:
-        """Whether this process speaks for all."""
+        """Whether this process is the one that measures, writes and prints."""
         return self.rank == 0
 
     def share(self, batch: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ class Processes:
         return batch.chunk(self.count)[self.rank]
 
     def averaging(self, module: nn.Module) -> nn.Module:
-        """The module, its weights those of the first process and its gradients the mean of everybody's."""
+        """The module, its weights those of the first process and its gradients the mean over all processes."""
         return module if self.count == 1 else DistributedDataParallel(module)
 
     def mean(self, value: Tensor) -> float:
@@ -50,7 +50,7 @@ class Processes:
         return any(flags)
 
     def from_first(self, value: Any) -> Any:
-        """What the first process has; the others pass anything."""
+        """The first process's value, in every process; what the others pass is ignored."""
         if self.count == 1:
             return value
         box = [value]
@@ -72,6 +72,6 @@ def joined(device_type: str) -> Iterator[Processes]:
     dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
-        dist.barrier()  # the first to leave would break the connections of those that still talk
+        dist.barrier()  # a process that ended first would break the connections of those that still send
     finally:
         dist.destroy_process_group()

@@ -25,7 +25,7 @@ _STORED_BYTES = 2  # of a weight of the finished model: bfloat16
 
 @dataclass(frozen=True)
 class Reached:
-    """What another training has come to, as the card of its model says it."""
+    """The result of another training, as the card of its model gives it."""
 
     name: str
     tokens_read: int
@@ -50,7 +50,7 @@ class Forecast:
     least_loss: float | None  # the best possible, where that is known
     recorded: History | None  # the recorded training, where it is of this text and this size
     tried: Suited | None  # a text read too often was tried with this size
-    in_the_box: Reached | None  # the bundled model, where it has this size
+    bundled: Reached | None  # the bundled model, where it has this size
 
     @property
     def tokens_read(self) -> int:
@@ -64,7 +64,7 @@ class Forecast:
 
     @property
     def unforeseen_bytes(self) -> float:
-        """About what a reader who counts pairs would have to be told to write the text down."""
+        """About how many bytes a reader who counts pairs would still need in order to write the text down."""
         return self.tokens * self.pair_loss / log(2) / 8
 
     @property
@@ -94,7 +94,7 @@ def forecast(options: argparse.Namespace) -> Forecast:
         least_loss=least_loss(options, asked),
         recorded=_recorded(config) if options.held_out is None and is_bundled(options.text) else None,
         tried=_tried(config, len(asked.ids)),
-        in_the_box=_in_the_box(config),
+        bundled=_bundled(config),
     )
 
 
@@ -109,7 +109,7 @@ def _tried(config: GPTConfig, n_tokens: int) -> Suited | None:
     return fitting if is_tried else None
 
 
-def _in_the_box(config: GPTConfig) -> Reached | None:
+def _bundled(config: GPTConfig) -> Reached | None:
     rows = card_rows(OutputFolder(STORYTELLER_FOLDER).card)
     of_model = dict(each.split(" ", 1) for each in rows["model"].split(", "))
     if any(of_model[name] != str(getattr(config, name)) for name in SIZE):

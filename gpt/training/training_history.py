@@ -1,6 +1,6 @@
 """A training from its first step on, as it is shown: what was measured, and looks inside at the steps it has kept.
 
-Read from the recording in the box, or from the folder of a training, also while that goes on.
+It is read from the bundled recording, or from the folder of a training, also while that runs.
 """
 
 import json
@@ -18,7 +18,7 @@ from .training_log import read_records
 PATH = Path(__file__).parents[2] / "assets" / "recorded_training.json"
 
 Record = Mapping[str, Any]
-_N_TIMED = 20  # latest steps, whose time says how fast it is now
+_N_TIMED = 20  # latest steps, whose times give the present speed
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class History:
     records: Sequence[Record]
     kept_steps: tuple[int, ...]
     look: Callable[[int], InnerLook]
-    passing_step: int | None = None  # the kept step at which the training was left: it goes when that goes on
+    passing_step: int | None = None  # kept only because the training was paused there; deleted when it goes on
 
     @property
     def points(self) -> list[Record]:
@@ -53,7 +53,7 @@ class History:
 
     @property
     def even_loss(self) -> float:
-        """The loss of a reader for whom every token of the vocabulary is as likely: its logarithm, nats."""
+        """The loss (nats) of a reader for whom all tokens are equally likely: ln of the size of the vocabulary."""
         return log(self.about["config"]["vocab_size"])
 
     def nearest_kept(self, step: int) -> int | None:
@@ -67,7 +67,7 @@ class History:
 
 @lru_cache(maxsize=1)
 def recorded_history() -> History:
-    """The recording in the box."""
+    """The bundled recording."""
     found = json.loads(PATH.read_text(encoding="utf-8"))
     looks = {kept["step"]: from_json(kept) for kept in found["looks"]}
     return History(found["about"], found["records"], tuple(looks), looks.__getitem__)

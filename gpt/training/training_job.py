@@ -88,7 +88,7 @@ class Outline:
 
 
 def outline(options: argparse.Namespace, reader: AnyTokenizer, start: GPTModel | None = None) -> Outline:
-    """What the options of the command line ask for; reader cuts the text. Raises ValueError for what cannot be."""
+    """What the options of the command line ask for; reader cuts the text. Raises ValueError for impossible ones."""
     check_seed(options.seed)
     ids = read_ids(options.text, reader)
     config = _config(options, len(ids), start)

@@ -1,4 +1,4 @@
-"""How a training is seen from where it was started: a bar on a terminal, lines in a log."""
+"""How a training is shown where it was started: a bar on a terminal, lines in a log."""
 
 import sys
 from time import monotonic
@@ -58,7 +58,7 @@ class Lines:
         self._last = monotonic()
 
     def show(self, record: Record) -> None:
-        """Count the step, and speak when it is time."""
+        """Count the step, and print when it is time."""
         if record.loss is None:
             return
         self._records.append(record)

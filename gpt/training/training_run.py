@@ -27,13 +27,13 @@ N_STORIES, MOST_STORY_TOKENS = 10, 70
 
 
 class Diverged(Exception):
-    """The training has left the numbers; its text is one sentence."""
+    """The loss is no longer a finite number; the text of the exception is one sentence."""
 
 
 def run(job: Job, stop: Event, progress: Progress) -> None:
     """Train to the end, or to the end of the step in which `stop` is set, and leave a checkpoint.
 
-    Where steps are kept, so is the one at which the training is left, until it goes on.
+    Where steps are kept, the step at which the training is paused is kept too, until the training goes on.
 
     In a group of processes all run it; the first one alone shows, logs and keeps. Raises Diverged, and leaves the
     checkpoint as it is, where a loss is no number.

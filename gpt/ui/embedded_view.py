@@ -1,13 +1,13 @@
-"""One view alone, for a slide, a notebook or a documentation page: `embed=1` in the address takes the rest away.
+"""One view alone, for a slide, a notebook or a documentation page: `embed=1` in the address hides the rest.
 
-`hide=code,saving` takes away single parts; assets/style.css says which there are and what belongs to them.
+`hide=code,saving` hides single parts; assets/style.css says which there are and what belongs to them.
 """
 
 import gradio as gr
 
 from ..version import APP
 
-# A name that the stylesheet does not know takes nothing away.
+# A name that the stylesheet does not know hides nothing.
 _EVENTS = """
 const query = new URLSearchParams(window.location.search), isAlone = query.get('embed') === '1';
 const hidden = (query.get('hide') ?? '').split(',');
@@ -26,6 +26,6 @@ whole();
 
 
 def embedded() -> gr.HTML:
-    """Takes away what the address says; of a view alone, a link opens the whole page."""
+    """Hides what the address says. A view that stands alone has a link to the whole page."""
     link = f'<a class="whole-page" target="_blank" rel="noopener" hidden>Open in {APP}</a>'
     return gr.HTML(link, js_on_load=_EVENTS, elem_id="whole-page", elem_classes=["flush"])

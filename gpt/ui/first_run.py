@@ -45,7 +45,7 @@ def first_run(page: Page, display: RunDisplay, tell: Telling) -> Callable[..., I
 
 
 def _branched(page: Page, display: RunDisplay, request: gr.Request, run: Run, asked: str) -> Iterator[Updates]:
-    """The branch that a link asks for, of a run that is there; one sentence where it has none such."""
+    """The branch that a link asks for, grown from the first run; one sentence where that run cannot have it."""
     with page.ongoing.begin(request, run.model_name) as stopped:
         try:
             runs = grown_branches(page.library.get(run.model_name).model, run, asked)

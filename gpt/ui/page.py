@@ -59,7 +59,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
     """The whole app, as its host has set it; serve it with THEME and STYLESHEET."""
     blocks = gr.Blocks(title=APP, analytics_enabled=False, delete_cache=(3600, 3600))
     with blocks:
-        endpoints.build(library, options)  # first: an event of the page may have a function called as an endpoint is
+        endpoints.build(library, options)  # first: a function of the page may have the name of an endpoint
         unseen = gr.HTML(visible=False)
         model, chosen, run, position = gr.State(""), gr.State(""), gr.State(None), gr.State(None)
         branch = told_branch()
@@ -151,7 +151,7 @@ def _report_progress_to(unseen: gr.HTML, blocks: gr.Blocks) -> None:
 
 
 def _answer_every_click(blocks: gr.Blocks) -> None:
-    """Let the page send an event also while its last one is still answered; Gradio would drop it without a word.
+    """Let the page send an event also while its last one is still answered; Gradio would drop it silently.
 
     A clock's next tick may be dropped. What waits and then sends the newest values ("always_last") stays as it is.
     """

@@ -1,4 +1,4 @@
-"""The recorded training in the box: small, true to the files it was made from, and told by its own numbers."""
+"""The bundled recording of a training: small, true to the files it was made from, and told by its own numbers."""
 
 import json
 

@@ -238,7 +238,7 @@ def _code(asked: _Asked) -> Code:
 
 
 def _detail(made: _Components, asked: _Asked, part: Part, number: int | None) -> Updates:
-    """What stands behind one part: a head's map, a feed-forward's neurons, or a word."""
+    """The details of one part: a head's map, a feed-forward's neurons, or a sentence."""
     if part.head is not None and part.block is not None:
         return _head_detail(made, asked, part.block, part.head)
     if part.component == "feed-forward" and part.block is not None:
@@ -289,6 +289,6 @@ def _feed_forward_detail(made: _Components, asked: _Asked, block: int, number: i
 
 
 def _largest(found: Account) -> int:
-    """The index of the head with most to say."""
+    """The index of the head that adds most, positive or negative."""
     heads = [index for index, part in enumerate(found.parts) if part.head is not None]
     return max(heads, key=lambda index: abs(found.parts[index].value))

@@ -234,7 +234,7 @@ def _said(scores: HeadScores, values: Tensor, measure: Measure, name: str) -> st
     block, number = divmod(int(values.argmax()), values.shape[1])
     return (
         f"{len(scores.sequences)} sequences of {len(scores.sequences[0]) // 2} random tokens that the model knows, "
-        "each written twice. Nothing can be foreseen in them but that they come again: the loss is "
+        "each written twice. Nothing in them can be predicted except that they come again: the loss is "
         f"{scores.first_copy_loss:.2f} nats a token in the first copy and {scores.second_copy_loss:.2f} in the second. "
         f"Heads with much of “{name}” {measure.does}; head {block}.{number} has most, "
         f"{_value(float(values.max()), measure)}."

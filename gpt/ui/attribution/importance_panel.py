@@ -99,7 +99,7 @@ def _lay_out() -> _Components:
         made["figure"] = plot_area("tokens-figure")
         limits(
             "Replacing a token tells what this prediction would have been with eight other words in its place, not "
-            "what the model does with it; two tokens that say the same cover for each other."
+            "what the model does with it; of two tokens with the same information, each can do the work of the other."
         )
         made["save"] = gr.Row()
         made["code"] = code_area("tokens-code")

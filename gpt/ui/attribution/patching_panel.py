@@ -136,7 +136,7 @@ def _lay_out() -> _Components:
             list(PAIRS),
             value=first,
             label="Two prompts",
-            info="The last two are for GPT-2; or write your own below, with as many tokens as one another.",
+            info="The last two are for GPT-2. Or write two of your own below, with the same number of tokens.",
             elem_id="swap-pair",
             elem_classes=["chips"],
         )
@@ -173,8 +173,8 @@ def _lay_out() -> _Components:
             made["stop"] = stop_for("swap-stop", size="sm")
         made["note"] = note_area("swap-note")
         limits(
-            "A state that brings the answer back holds what the prompts differ in; that the model uses this state in "
-            "other texts does not follow."
+            "A state that brings the answer back holds what the prompts differ in. It does not follow that the model "
+            "uses this state in other texts."
         )
         made["save"] = gr.Row()
         made["code"] = code_area("swap-code")

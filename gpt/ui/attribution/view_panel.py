@@ -69,7 +69,7 @@ class Kept(Generic[Item]):
             yield found
 
     def in_a_moment(self, question: Hashable, steps: Callable[[int], Iterator[Item]], total: int) -> list[Item]:
-        """What can be had at once: `total` steps if they are kept or quick, else the first ones."""
+        """The steps that a redraw can show: all `total` of them if they are kept or quick, else the first ones."""
         found, start = self.of(question), monotonic()
         if len(found) < total:
             for found in self.more(question, steps):  # noqa: B007  # the last one counts
@@ -81,10 +81,12 @@ class Kept(Generic[Item]):
 def streaming(
     ongoing: Ongoing, stop: gr.Button, note: gr.HTML, steps: Callable[..., Iterator[Updates]]
 ) -> Callable[..., Iterator[Updates]]:
-    """A handler that draws steps(run, *values) as they come, until the visitor presses Stop, which is shown meanwhile.
+    """A handler that draws steps(run, *values) as they come, until the visitor presses Stop.
 
-    Each of the steps has to hold all that changed, as those that come too fast for the eye are left out. The note
-    says that there is no run yet, or with which sentence the steps refuse.
+    The Stop button is shown meanwhile.
+
+    Each of the steps has to hold all that changed, as those that come too fast for the eye are left out. The note says
+    that there is no run yet, or with which sentence the steps refuse.
     """
 
     def handle(request: gr.Request, run: Run | None, *values: Any) -> Iterator[Updates]:

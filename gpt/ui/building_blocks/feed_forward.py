@@ -25,9 +25,9 @@ KEY = "feed-forward"
 LABEL = "Feed-forward"
 SECTION = "section 4.3"
 INTRO = (
-    "Every token on its own is stretched to several times its width (four in the chapter), goes through GELU and is "
-    "pressed back. Pick a token and a block: each small square is one number, orange above 0 and blue below; in the "
-    "middle the orange ones fire."
+    "Every token alone is expanded to several times its width (four in the chapter), goes through GELU and is "
+    "contracted again. Pick a token and a block: each small square is one number, orange above 0 and blue below; in "
+    "the middle the orange ones fire."
 )
 
 

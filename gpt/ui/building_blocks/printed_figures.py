@@ -18,7 +18,8 @@ KEY = "printed"
 LABEL = "Printed figures"
 SECTION = "sections 4.1, 4.6 and 4.7"
 INTRO = (
-    "What the chapter prints of its own models, computed here from its seed: hold the book beside it. The logits are "
+    "What the chapter prints of its own models, computed here from its seed: compare them with the book. The logits "
+    "are "
     "those of training mode, in which dropout still sets some numbers to 0."
 )
 

@@ -86,7 +86,7 @@ def after_panel(filled: AfterInputs, first: Values, allow_measuring: bool) -> Af
 
 
 def after_chapter(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values:
-    """All the panel shows; what cannot be is said beside its fields, and what stood there stays."""
+    """All that the panel shows. An impossible value is reported beside its fields, and the old results stay."""
     reading = as_reading(workload)
     return (
         _caches(config, reading, asked)

@@ -79,7 +79,7 @@ class ResultComponents:
     best_note: Any
     best: Any
     after_code: Any
-    measure_note: Any  # this and the next are None without leave to measure
+    measure_note: Any  # this and the next are None where measuring is not allowed
     measure_code: Any
 
     def all(self) -> list[Any]:

@@ -16,7 +16,7 @@ from .measuring_panel import Measuring, measuring_panel
 
 @dataclass(frozen=True)
 class Panels:
-    """What is asked in the panels, and what is shown there. Without leave to measure there is no `measuring`."""
+    """What is asked in the panels, and what is shown there. Where measuring is not allowed, `measuring` is None."""
 
     over: gr.Radio
     speed: gr.Number

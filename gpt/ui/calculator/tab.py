@@ -65,8 +65,9 @@ def build(page: Page) -> None:
     """Lay the tab out and wire it."""
     measures = page.options.allow_measuring
     intro(
-        "What a model of any size weighs, needs and costs, each figure beside the sum that gives it. Choose a size or "
-        "type your own, switch to training" + (", then measure the real thing on this machine." if measures else "."),
+        "How many parameters a model of any size has, and how much memory and computing it takes: each figure with "
+        "its formula. Choose a size or type your own, switch to training"
+        + (", then measure the real thing on this machine." if measures else "."),
         "section 4.6",
     )
     first = presets.first_settings(page.library)

@@ -21,7 +21,7 @@ _LONGEST_TEXT = 2_000  # characters
 
 @dataclass(frozen=True)
 class Remembered:
-    """What only the server knows of a tab, or what is set in a way of its own, and how it is read from a link.
+    """A value that only the server knows, or that is set in its own way, and how it is read from a link.
 
     read takes all of the link's query and gives the new value; it raises ValueError where there is none to use.
     """
@@ -63,7 +63,7 @@ def text_of_place(place: int | None) -> str:
 def one_of(known: Collection[str], text: str | None) -> str:
     """The text, where it is a known one. Raises ValueError for another, and without one."""
     if text is None or text not in known:
-        raise ValueError("The link names none that there is.")
+        raise ValueError("The link names none of those that exist.")
     return text
 
 

@@ -1,7 +1,7 @@
-"""Below every figure: its picture as PNG or SVG, with title and caption, in the page's font and on the page's ground.
+"""Below every figure: its picture as PNG or SVG, with title and caption, in the page's font and on its background.
 
 All of it happens in the browser. What a picture says is in the figure's `layout.meta`, or in the data-picture of a view
-that is written in HTML, which `drawn_views.js` draws: see `about.About.words`.
+that is written in HTML, which `drawn_views.js` draws: see `captions.About.words`.
 """
 
 import json

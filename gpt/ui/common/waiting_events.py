@@ -34,12 +34,12 @@ def waits_in_note(ongoing: Ongoing, note: gr.HTML, stop: gr.Button) -> Waits:
 
 
 def while_waiting(event: Event, waits: Waits) -> Event:
-    """The function of an event, with what its page shows while it waits."""
+    """Attach to the function of an event what its page shows while it waits; gives the function."""
     setattr(event, _NAME, waits)
     return event
 
 
 def waits_of(event: Callable[..., Any]) -> Waits | None:
-    """What was said by `while_waiting`."""
+    """What `while_waiting` attached, None where it did not."""
     found = getattr(event, _NAME, None)
     return found if isinstance(found, Waits) else None

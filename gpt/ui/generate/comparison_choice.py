@@ -117,7 +117,10 @@ def shown_for(choice: Choice, kind: str, library: Library) -> Updates:
 
 
 def second_run(library: Library, run: Run, kind: str, *values: Any) -> tuple[str, Run]:
-    """Reference of the second side's model, and the run as it is asked for. Raises ValueError for what cannot be."""
+    """Reference of the second side's model, and the run as it is asked for.
+
+    Raises ValueError for an impossible choice.
+    """
     seed, name, precision, temperature, top_k, top_p = values
     named = Reference.parse(run.model_name)
     if kind == UNTRAINED_SAME:
@@ -130,6 +133,6 @@ def second_run(library: Library, run: Run, kind: str, *values: Any) -> tuple[str
         named = replace(named, precision=precision)
     elif kind == SETTINGS:
         run = with_settings(run, replace(run.settings, sampling=Sampling(temperature, int(top_k), top_p)))
-    if not finished(run):  # it was stopped: what stands beside it is no longer
+    if not finished(run):  # it was stopped: the text beside it gets no more tokens than it has
         run = with_settings(run, replace(run.settings, max_new_tokens=len(run.steps)))
     return str(library.known(str(named))), run

@@ -144,7 +144,8 @@ def _comparing(page: Page, display: RunDisplay, beside: Beside) -> Callable[...,
             except (ValueError, WeightsError) as error:
                 yield display.buttons(running=False) | {beside.note: problem(str(error))}
 
-    # Its waiting is its own: of several that wait, only the last goes on, and that must not be this one.
+    # It waits apart from other events: of several that wait together only the last goes on, and a comparison must not
+    # keep a text from being written.
     waits = Ongoing()
     stop_when_clicked(display.stop, waits)
     return while_waiting(compare, display.waits(waits, beside.note, "Stopped."))
@@ -167,7 +168,7 @@ def _steps(library: Library, run: Run, reference: str, second: Run) -> Iterator[
 
 
 def _offered(library: Library, beside: Beside, named: str) -> Updates:
-    """The button that gets a model which does not come by itself."""
+    """The button that loads a model which is not loaded without a click."""
     model = Reference.parse(named)
     shown = f"{model.name} in {model.precision}"
     if library.must_be_downloaded(named):

@@ -1,4 +1,4 @@
-"""Another model was loaded: what the page shows is run again with it; what stays says whose figures it shows.
+"""Another model was loaded: what the page shows is run again with it. What stays says whose figures it shows.
 
 A branch is a choice of the visitor, so it stays, and so does a text that the loaded model cannot read.
 """

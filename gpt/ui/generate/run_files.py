@@ -1,6 +1,6 @@
 """Saves the run that the page shows as a file, and opens such a file: its model reads the text again, and checks it.
 
-Until all of it has come out again, the page keeps what it shows.
+Until the model has confirmed the whole text, the page keeps what it shows.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,8 @@ from ..loaded_model_line import loaded_text
 from .run_display import RunDisplay, length, status
 
 _STOPPED = "Stopped: the file was not opened."
-# The browser reads the file that a visitor chooses, and sends its text; of one too large, enough to tell.
+# The browser reads the file that a visitor chooses, and sends its text; of a file that is too large, just enough to
+# notice that.
 _CHOOSE = """async (_, ...values) => {
   const field = Object.assign(document.createElement('input'), {type: 'file', accept: '.json,application/json'});
   const file = await new Promise((chosen) => {

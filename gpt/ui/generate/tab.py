@@ -112,9 +112,15 @@ def _settings(most_tokens: int) -> tuple[Any, ...]:
             elem_id="length",
         )
         temperature = gr.Slider(
-            0.05, 2, 0.8, step=0.05, label="Temperature", info="Low is safe, high surprises.", elem_id="temperature"
+            0.05,
+            2,
+            0.8,
+            step=0.05,
+            label="Temperature",
+            info="Low: likely tokens. High: surprises.",
+            elem_id="temperature",
         )
-    greedy = gr.Checkbox(False, label="Greedy: always the most probable token, no chance", elem_id="greedy")
+    greedy = gr.Checkbox(False, label="Greedy: always the most probable token", elem_id="greedy")
     with gr.Accordion("Top-k, top-p, seed", open=False), gr.Row():
         top_k = gr.Slider(0, 200, 50, step=1, label="Top-k", info="Only the k likeliest; 0 is off.", elem_id="top_k")
         top_p = gr.Slider(
@@ -151,7 +157,7 @@ def _streaming(page: Page, display: RunDisplay) -> Callable[..., Iterator[Update
         try:
             sampling = Sampling(0.0 if greedy else temperature, int(top_k), top_p)
             settings = settings_from(length, sampling, seed, page.options.max_tokens)
-            # Refused before it ends a run that is growing, or waits for a model.
+            # Wrong settings are refused here, before a growing run is ended and before a model is waited for.
             if prompt != DEFAULT_PROMPT:
                 check_prompt_of(page.library, reference, prompt, begin_with_end_of_text)
         except ValueError as error:

@@ -101,7 +101,9 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
             parser.add_argument(name, type=kind, default=default if value is None else value, help=help_text)
 
     option("--model", str, "", "a model's name, or the path of a .safetensors file or folder")
-    option("--host", str, "127.0.0.1", "address to listen on; 0.0.0.0 lets others in", "GRADIO_SERVER_NAME")
+    option(
+        "--host", str, "127.0.0.1", "address to listen on; 0.0.0.0 lets other machines connect", "GRADIO_SERVER_NAME"
+    )
     option("--port", _port, None, "port to listen on, else the first free one from 7860", "GRADIO_SERVER_PORT")
     option("--public", _yes_or_no, None, "a host for strangers; on for any other address than loopback, and on a Space")
     option("--allowed-hosts", _host_names, (), "further names, with commas, that Host and Origin may have")
@@ -207,5 +209,5 @@ def _start_link(text: str) -> str:
     return f"?{query}" + (f"#{fragment}" if fragment else "")
 
 
-# As nobody has set anything: only this machine is served.
+# The options when nothing is set: only this machine is served.
 LAPTOP = read_options([], {})

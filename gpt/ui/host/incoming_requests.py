@@ -1,7 +1,7 @@
-"""A request as it was made, whatever stands in front: who asks, under which name and prefix.
+"""A request as the visitor made it, also behind a proxy: who asks, under which name and prefix.
 
-What a proxy says about a request can be said by anybody, so it is believed only where the host trusts its proxy,
-and never reaches Gradio, which would believe it always.
+Anybody can send the headers that a proxy adds, so they are believed only where the host trusts its proxy. They never
+reach Gradio, which would always believe them.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _NOT_OURS = (b"deep_link", b"page")
 class IncomingRequests:
     """How requests come in: under a prefix ("" for none), through a trusted proxy, as a Space of this name.
 
-    start_link is the view of who asks for none, from ? on.
+    start_link is the view for visitors whose address names none, from ? on.
     """
 
     root_path: str = ""

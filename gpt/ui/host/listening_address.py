@@ -1,4 +1,4 @@
-"""The address a server listens on: taken by whom, impossible why."""
+"""The address that a server listens on, and one sentence where it cannot: who has taken it, or why it is impossible."""
 
 import errno
 import json

@@ -38,7 +38,7 @@ from .stream_ends import StreamEnds
 from .streamed_changes import send_whole_values
 from .waiting_line import Line
 
-# From SIGTERM on, requests may finish for so long, and the process lives for at most so long.
+# After SIGTERM: how long requests may take to finish, and when the process ends at the latest.
 _FINISH_SECONDS = 2
 _END_SECONDS = 4.0
 # Events that may be under way at once: one that waits for the model holds nothing but a place in a list.

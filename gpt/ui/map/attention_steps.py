@@ -131,7 +131,7 @@ def following(elem_id: str) -> gr.HTML:
 
 
 def cell_chosen(field: gr.HTML, told: gr.Textbox) -> None:
-    """Tell a text field which cell of a field is followed, as `following_html` takes it; the server takes no part."""
+    """Tell a text field which cell of a field is followed, as `following_html` takes it; the server is not asked."""
     field.select(None, None, [told], js="() => [window.followedCell]", api_visibility="private")
 
 

@@ -37,12 +37,12 @@ def to_expect(found: Forecast) -> dict[str, str]:
     return {
         "Where it begins": f"near a loss of {_loss(found.even_loss)}. Counting pairs of tokens comes to "
         f"{_loss(found.pair_loss)}{nobody}.",
-        "By heart": _by_heart(found),
+        "Memorized": _memorized(found),
         "Measured": _measured(found),
     }
 
 
-def _by_heart(found: Forecast) -> str:
+def _memorized(found: Forecast) -> str:
     """Whether the weights have room for the text, and whether it is read often enough for that to matter."""
     each = found.learning_parameters / found.tokens
     room = (
@@ -51,11 +51,11 @@ def _by_heart(found: Forecast) -> str:
         f"{size(found.unforeseen_bytes)} of the text open"
     )
     if found.passes <= 1:
-        return f"{room}. It reads nothing twice, so it learns little by heart."
+        return f"{room}. It reads nothing twice, so it memorizes little."
     if found.learning_bytes < found.unforeseen_bytes:
-        return f"{room}: too much to learn all of it by heart."
+        return f"{room}: too much to memorize all of it."
     return (
-        f"{room}. So there is room for all of it: read often enough, it is learned by heart, and the loss on other "
+        f"{room}. So there is room for all of it: read often enough, it is memorized, and the loss on other "
         "text rises again. The best model is kept, not the last."
     )
 
@@ -68,13 +68,13 @@ def _measured(found: Forecast) -> str:
             f"this size on {found.tried.measured_on:,} tokens of children's books; after {found.tried.passes:g} passes "
             f"the loss on other text rose. Yours are {found.passes:.1f}."
         )
-    if found.in_the_box is not None:
-        box = found.in_the_box
+    if found.bundled is not None:
+        box = found.bundled
         return (
-            f"the {box.name} in the box has this size, and came to {_loss(box.heldout_loss)} on books with "
-            f"{box.tokens_read:,} tokens read. Yours reads {found.tokens_read:,}."
+            f"the {box.name} that comes with the app has this size, and came to {_loss(box.heldout_loss)} on books "
+            f"with {box.tokens_read:,} tokens read. Yours reads {found.tokens_read:,}."
         )
-    return "nothing with this size. How low it comes is for your training to show."
+    return "nothing with this size. Only your training will show how low the loss comes."
 
 
 def _recorded(found: Forecast, history: History) -> str:

@@ -148,7 +148,7 @@ def _stands(state: State, history: History | None) -> str:
     if state.kind == FINISHED:
         return f"Finished: {at}."
     if state.kind == PAUSED:
-        return f"Paused after {at}. One step and Go on take it up there; Start training begins another one."
+        return f"Paused after {at}. One step and Go on continue from there; Start training begins another one."
     timed = history.latest_seconds
     if not timed:
         return f"Training: {at}."

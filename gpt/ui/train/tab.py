@@ -32,7 +32,7 @@ _POLL_SECONDS = 1.5
 _MOST_QUIET = 1200  # looks: whoever watches a paused training for half an hour may have left the page open
 _STRANGERS_SECONDS = 60.0
 _NOTHING_YET = "Nothing has been trained here yet: open “Train a model of your own”, and start."
-_AT_HOME = "This server shows a recorded training. On a machine of yours the page trains too: see the README."
+_AT_HOME = "This server shows a recorded training. On your own machine the page can train, too: see the README."
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ def build(page: Page) -> None:
     """Lay the tab out and wire it: curves are drawn again when they change, the kept step whenever one is chosen."""
     intro(
         "A small model learns to write, from random weights on. Follow its loss from knowing nothing down to the best "
-        "that is possible, then move through the saved steps: probabilities and attention grow out of noise.",
+        "that is possible, then move through the saved steps: probabilities and attention are noise at first, and "
+        "become clear.",
         "after section 4.7; training is chapter 5",
     )
     trains = page.options.allow_training

@@ -122,6 +122,6 @@ def _named(name: str, text: Path | str) -> str:
         what = "pasted text" if name == "text" else "pasted text to measure by"
         said, path = f"the {what} lies as a file, without blanks at its ends", f"PATH OF THE {what.upper()}"
     else:
-        # Nobody else is told where a file of this machine lies.
+        # The path of a file on this machine is not shown to anybody else.
         said, path = "the text lies on your machine", f"PATH OF {file_name(str(text))}"
     return f"# Write here where {said}.\n{name} = {path!r}"

@@ -100,7 +100,7 @@ def settings(local_files: bool) -> Settings:
     with gr.Row():
         pasted = gr.Textbox(
             label="Your text",
-            info="Paste some pages to learn from. Empty: the little stories in the box.",
+            info="Paste some pages to learn from. Empty: the bundled little stories.",
             lines=3,
             max_lines=8,
             elem_id="train-text",
@@ -139,7 +139,7 @@ def settings(local_files: bool) -> Settings:
         with gr.Row(elem_classes=["train-numbers"]):
             held_out = gr.Textbox(
                 label="A text to measure by",
-                info="Never learned. Empty: the end of your text.",
+                info="Not trained on. Empty: the end of your text.",
                 lines=2,
                 max_lines=6,
                 min_width=340,

@@ -32,8 +32,8 @@ def about(history: History) -> str:
 
 def _kept_back(head: Mapping[str, Any]) -> str:
     if head["held_out"]:
-        return f"{head['held_out']} it never learns: the text kept back, {head['held_out_tokens']:,} tokens of it."
-    return f"The last {head['held_out_tokens']:,} tokens it never learns: the text kept back."
+        return f"{head['held_out']} is the held-out text, {head['held_out_tokens']:,} tokens, not trained on."
+    return f"The last {head['held_out_tokens']:,} tokens are the held-out text, not trained on."
 
 
 def before_next(history: History, step: int) -> str:
@@ -79,7 +79,7 @@ def meanings(history: History, step: int) -> str:
 
 
 def tokens(loss: float) -> str:
-    """The perplexity of a loss in nats: 50,257 tokens; 3.4 tokens; e^812 tokens, of a training that goes astray."""
+    """The perplexity of a loss in nats: 50,257 tokens; 3.4 tokens; e^812 tokens, for a training that diverges."""
     if loss > _MOST_EXPONENT:
         return f"e^{loss:,.0f} tokens"
     perplexity = exp(loss)

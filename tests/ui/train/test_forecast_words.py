@@ -56,17 +56,17 @@ def test_losses_to_compare_are_those_of_the_recorded_training(smallest):
 def test_parameters_that_learn_are_those_of_the_texts_own_tokens(smallest):
     learning = count_parameters(GPTConfig(109, 64, 64, 4, 3, 0.0, True, True)).total
     assert smallest.learning_parameters == learning
-    said = forecast_words.to_expect(smallest)["By heart"]
+    said = forecast_words.to_expect(smallest)["Memorized"]
     assert said.startswith(f"{learning:,} of its parameters learn, {learning / 21174:.1f} for each token of the text")
     assert smallest.unforeseen_bytes == pytest.approx(21174 * recorded_history().about["bigram_loss"] / log(2) / 8)
 
 
 def test_whether_a_text_can_be_learned_by_heart_is_a_matter_of_room_and_of_passes(smallest):
     def said(**changed: float) -> str:
-        return forecast_words.to_expect(replace(smallest, **changed))["By heart"]
+        return forecast_words.to_expect(replace(smallest, **changed))["Memorized"]
 
-    assert "there is room for all of it: read often enough, it is learned by heart" in said()
-    assert "too much to learn all of it by heart" in said(learning_parameters=2000)
+    assert "there is room for all of it: read often enough, it is memorized" in said()
+    assert "too much to memorize all of it" in said(learning_parameters=2000)
     assert "It reads nothing twice" in said(steps=20)
 
 
@@ -97,6 +97,6 @@ def test_sizes_that_were_measured_on_books_say_so():
     )
     evening = of(STORIES, PRESETS["An evening"])
     card = (STORIES.parent / "storyteller" / "README.md").read_text()
-    assert f"| tokens seen | {evening.in_the_box.tokens_read:,}, that is" in card
-    assert f"| held-out loss | {evening.in_the_box.heldout_loss} nats per token" in card
-    assert f"came to {evening.in_the_box.heldout_loss:.2f}" in forecast_words.to_expect(evening)["Measured"]
+    assert f"| tokens seen | {evening.bundled.tokens_read:,}, that is" in card
+    assert f"| held-out loss | {evening.bundled.heldout_loss} nats per token" in card
+    assert f"came to {evening.bundled.heldout_loss:.2f}" in forecast_words.to_expect(evening)["Measured"]

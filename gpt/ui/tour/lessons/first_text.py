@@ -61,8 +61,8 @@ def _probabilities(r: Reading) -> Told:
             (lower, 0.99),
             percent,
             f"{percent(first.probability)}. The first {len(r.table.tokens)} together get {percent(ten)}, and "
-            f"{counted(r.table.other_count, 'other')} the rest. Then a token is drawn, as if by dice that are loaded "
-            "this way, and the whole thing begins again with a text that is one token longer.",
+            f"{counted(r.table.other_count, 'other')} the rest. Then one token is drawn at random, each as often as "
+            "its share says, and everything begins again with a text that is one token longer.",
         ),
     )
 

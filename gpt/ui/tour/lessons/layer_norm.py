@@ -91,7 +91,7 @@ def _without(r: Reading) -> Told:
             sizes,
             right,
             f"It is {so}. The next blocks and the output were never trained for such numbers, so what the model says "
-            "next is another thing altogether.",
+            "next is completely different.",
         ),
     )
 

@@ -20,7 +20,7 @@ def _mask(r: Reading) -> Told:
             (1, later),
             "{:.0f}".format,
             f"0 of {later}: they are masked, so everything above the diagonal is empty. The model has to guess what "
-            "comes next, and must not peep.",
+            "comes next, and must not see it.",
         ),
         holds=bool((weights == 0).all()),
     )
@@ -51,7 +51,7 @@ def _shapes(r: Reading) -> Told:
     b, t, d = len(batch), len(batch[0]), r.config.emb_dim
     return Told(
         f"The chapter reads {b} texts of {t} tokens at once, so {b} × {t} rows of {d:,} numbers go into block 0. "
-        f"Inside, they are split into heads, stretched to {r.config.inner_width:,}, pressed back.",
+        f"Inside, they are split into heads, expanded to {r.config.inner_width:,}, contracted again.",
         guess(
             "In which shape do they leave the block?",
             f"{b} × {t} × {d:,}",
@@ -66,9 +66,9 @@ def _code(r: Reading) -> Told:
     _, changes = stream_norms(r.traced.trace.stream)
     attention, feed_forward = (real(float(changes[half, r.traced.token])) for half in (0, 1))
     return Told(
-        "And this is all a block does, in the code that has just run: normalize, look around, add; normalize, think "
-        "over, add. Under each line stands the tensor it made for your text. In block 0 attention adds a vector of "
-        f"length {attention} to {r.quoted(r.prompt[-1])}, and feed-forward one of length {feed_forward}.",
+        "And this is all a block does, in the code that has just run: normalize, attend, add; normalize, feed "
+        "forward, add. Under each line stands the tensor it made for your text. In block 0 attention adds a vector "
+        f"of length {attention} to {r.quoted(r.prompt[-1])}, and feed-forward one of length {feed_forward}.",
     )
 
 

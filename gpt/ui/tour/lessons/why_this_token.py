@@ -1,4 +1,4 @@
-"""The last lesson: why a token came, by what was read, by the parts that spoke for it, and where they come from."""
+"""The last lesson: why a token came: what was read, which parts raised its logit, where those come from."""
 
 from math import exp, sqrt
 
@@ -43,7 +43,7 @@ def _parts(r: Reading) -> Told:
         f"Open “Why this token” on the page: the logit of {r.quoted(token)} stands {real(found.logit_difference)} "
         "above the mean.",
         guess(
-            "Who spoke for it most, all together?",
+            "Which parts raise it most, all together?",
             most,
             [name for name in sums if name != most],
             f"{most[0].upper()}{most[1:]}, with {sums[most]:+.2f}. The strongest single part is "
@@ -85,8 +85,8 @@ def _learned(_: Reading) -> Told:
             after,
             (before, sqrt(before * after)),
             "{:,.1f}".format,
-            f"{after:.1f}, after {best['step']:,} steps. Move through the saved steps on the page, and see heads and "
-            "probabilities grow out of noise. Chapter 5 of the book writes the loop that trains.",
+            f"{after:.1f}, after {best['step']:,} steps. Move through the saved steps on the page, and see how heads "
+            "and probabilities become clear. Chapter 5 of the book writes the loop that trains.",
         ),
         holds=after < before,
     )
@@ -104,7 +104,7 @@ LESSON = Lesson(
             {"view": "Which tokens mattered"},
             hides="#tokens-figure, #tokens-said, #inside-strip",
         ),
-        Stop("Who spoke for it", "probabilities", "#account", _parts, hides=""),
+        Stop("Which parts raised it", "probabilities", "#account", _parts, hides=""),
         Stop("Taken away", "inside", "#off-field", _switched, {"view": "Switch parts off"}),
         Stop("Where it comes from", "train", "#train-loss", _learned, {"training": "Recorded"}),
     ),

@@ -24,7 +24,7 @@ def _loop(r: Reading) -> Told:
             [r.quoted(row.token_id) for row in others],
             f"{r.quoted(first.token_id)}, with {percent(first.probability)} ahead of "
             f"{r.quoted(others[0].token_id)} with {percent(others[0].probability)}. Press Next turn on the page, and "
-            "the loop goes round once more.",
+            "the loop runs once more.",
         ),
     )
 
@@ -58,8 +58,8 @@ def _temperature(r: Reading) -> Told:
             low,
             (first.probability, first.probability / 3),
             percent,
-            f"{percent(low)}: dividing by a small number pulls the logits apart, and the leader takes more. Move the "
-            "slider on the page and look at the bars.",
+            f"{percent(low)}: dividing by a small number pulls the logits apart, and the likeliest token gets more. "
+            f"Move the slider on the page and look at the bars.",
         ),
         holds=low > first.probability,
     )
