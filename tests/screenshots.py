@@ -77,7 +77,7 @@ SHOTS = (
     Shot("generate", _TEXT, height=850),
     Shot("generate-dark", f"{_TEXT}&__theme=dark", height=850),
     Shot("probabilities", f"{_TEXT}&tab=probabilities", height=900),
-    Shot("branch", f"{_TEXT}&tab=probabilities&branch=6.262", height=900),
+    Shot("branch", f"{_TEXT}&tab=probabilities&branch=6.262", height=980),
     Shot("layernorm", f"{_TEXT}&tab=layernorm"),
     Shot("calculator", f"{_TEXT}&tab=calculator", height=860),
     Shot("inside", f"{_TEXT}&tab=inside", height=1120),
