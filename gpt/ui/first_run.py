@@ -8,19 +8,19 @@ import gradio as gr
 from ..files.layouts import WeightsError
 from ..runs import Run, finished
 from .common.drawing import Updates
-from .common.in_line import waits_of, while_waiting
 from .common.linked_branch import grown_branches
 from .common.page_context import Page
 from .common.page_html import problem
-from .generate.answer import Answer
-from .tour.stop import Stop
-from .tour.stops import named_in
+from .common.waiting_events import waits_of, while_waiting
+from .generate.run_display import RunDisplay
+from .tour.tour_stop import Stop
+from .tour.tour_stops import named_in
 
 # Draws the tour's bar at a stop, of the run that the page has then.
 Telling = Callable[[Stop, str, Run | None], Updates]
 
 
-def first_run(page: Page, answer: Answer, tell: Telling) -> Callable[..., Iterator[Updates]]:
+def first_run(page: Page, display: RunDisplay, tell: Telling) -> Callable[..., Iterator[Updates]]:
     """The function that writes the first run of a page; it takes what `Generating.fn` takes."""
     generating = page.generating
     assert generating is not None
@@ -35,7 +35,7 @@ def first_run(page: Page, answer: Answer, tell: Telling) -> Callable[..., Iterat
         if stop is not None:
             yield tell(stop, reference, run)
         elif asked and run is not None and finished(run):
-            yield from _branched(page, answer, request, run, asked)
+            yield from _branched(page, display, request, run, asked)
         elif asked:  # refused, or stopped
             yield {page.branch: ""}
 
@@ -44,11 +44,11 @@ def first_run(page: Page, answer: Answer, tell: Telling) -> Callable[..., Iterat
     return while_waiting(opened, waits)
 
 
-def _branched(page: Page, answer: Answer, request: gr.Request, run: Run, asked: str) -> Iterator[Updates]:
-    """The branch that a link asks for, of a run that is there; one sentence where it has none such."""
+def _branched(page: Page, display: RunDisplay, request: gr.Request, run: Run, asked: str) -> Iterator[Updates]:
+    """The branch that a link asks for, grown from the first run; one sentence where that run cannot have it."""
     with page.ongoing.begin(request, run.model_name) as stopped:
         try:
             runs = grown_branches(page.library.get(run.model_name).model, run, asked)
-            yield from answer.growing(runs, stopped, page.options.max_seconds)
+            yield from display.growing(runs, stopped, page.options.max_seconds)
         except (ValueError, WeightsError) as error:
-            yield answer.buttons(running=False) | {answer.status: problem(str(error)), page.branch: ""}
+            yield display.buttons(running=False) | {display.status: problem(str(error)), page.branch: ""}

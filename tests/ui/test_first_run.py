@@ -3,7 +3,7 @@
 import pytest
 
 from gpt import runs
-from gpt.ui.tour.stop import PROMPT
+from gpt.ui.tour.tour_stop import PROMPT
 from tests.ui.visitor import Visitor
 
 
