@@ -66,7 +66,7 @@ def _packed_embeddings(config: GPTConfig, m: ModelSymbols, is_packed: bool) -> T
     """The embeddings as the engine reads them, in panels of 32 rows; a tied head in float32 is the same panels."""
     V_out, T_out = symbol("⌈V⌉", in_panels(m.V.value)), symbol("⌈T⌉", in_panels(m.T.value))
     tokens = constant(0) if config.tied_head and not is_packed else V_out * m.d
-    return tokens + T_out * m.d
+    return total(tokens, T_out * m.d)
 
 
 def _norms(m: ModelSymbols) -> Term:

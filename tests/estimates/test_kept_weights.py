@@ -26,6 +26,7 @@ def test_held_is_what_a_model_holds(config, precision):
     assert kept.held.value == held_bytes(model)
     for row in (kept.own, kept.beside, kept.held):
         assert value_of(row.numbers) == row.value
+        assert "(0 +" not in row.numbers  # what is not there is left out
 
 
 def test_a_float32_model_of_bfloat16_numbers_is_packed_in_half_the_bytes():
