@@ -15,10 +15,10 @@ from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
 from ..common.number_format import counted, percent, size
 from ..common.page_html import problem, table
-from .after_chapter_inputs import AfterInputs, as_reading, own_of, rates_of, variants_of
+from .after_chapter_inputs import AfterInputs, as_reading, own_of, rates_of, variants_of, whose_rates
 from .calculation import about_settings
 from .estimate_code import after_code
-from .estimate_tables import duration, operations, symbols_line
+from .estimate_tables import duration, hint, operations, symbols_line
 from .figures import cache_bars
 
 NAMES = {
@@ -67,9 +67,10 @@ def after_panel(filled: AfterInputs, first: Values, allow_measuring: bool) -> Af
     gr.HTML(symbols_line(VARIANT_SYMBOLS))
     gr.HTML(
         '<p class="intro"><b>How fast at best.</b> A token takes at least as long as its bytes take to be read, or its '
-        "operations to be done, whichever is longer: a token is bound by memory, a long prompt by arithmetic. Both "
-        "are measured as the better of torch's and of this app's own products. A model that the processor's caches "
-        "hold, or whose numbers are packed in fewer bytes, can be faster.</p>"
+        "operations to be done, whichever is longer: a token is bound by memory, a long prompt by arithmetic. A "
+        "model that the processor's caches hold, or whose numbers are packed in fewer bytes, can be faster."
+        + (" A rate is measured as the better of torch's and of this app's own products." if allow_measuring else "")
+        + "</p>"
     )
     with gr.Row():
         whose = "Measure yours, or type it." if allow_measuring else "Type your machine's."
@@ -81,7 +82,7 @@ def after_panel(filled: AfterInputs, first: Values, allow_measuring: bool) -> Af
         "best": gr.HTML(first["best"], elem_id="calc-best"),
         "after_code": code_area("calc-after-code", first["after_code"]),
     }
-    inputs = AfterInputs(groups, window, local, full, latent, bandwidth, arithmetic, gr.State(None))
+    inputs = AfterInputs(groups, window, local, full, latent, bandwidth, arithmetic, gr.State(None), gr.State(None))
     return AfterPanel(inputs, shown, button)
 
 
@@ -135,7 +136,7 @@ def _best(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values:
         head += [f"{escape(own.name)}, measured", "Tokens/s"]
         rows[0] += _measured(own.rate.token_seconds, 1)
         rows[1] += _measured(own.rate.prompt_seconds, workload.seq_len)
-    return {"best_note": "", "best": table(head, rows, "sums")}
+    return {"best_note": "", "best": hint(whose_rates(workload, asked)) + table(head, rows, "sums")}
 
 
 def _best_row(label: str, reading: Reading, n_tokens: int) -> list[str]:

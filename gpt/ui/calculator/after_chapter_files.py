@@ -9,7 +9,7 @@ from ...estimates.cache_variants import cache_variants
 from ...estimates.formula import Formula
 from ...estimates.roofline import Rates, Reading, next_token, prompt
 from ...estimates.workload import Workload
-from .after_chapter_inputs import AfterInputs, as_reading, own_of, rates_of, variants_of
+from .after_chapter_inputs import AfterInputs, as_reading, own_of, rates_of, variants_of, whose_rates
 
 _CACHES = "after the chapter, key-value cache"
 _ROOFLINE = "after the chapter, at best"
@@ -34,7 +34,7 @@ def after_sums(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Ite
     for name, each in (_readings(config, reading, asked) or {}).items():
         yield _ROOFLINE, each.bytes_read
         yield _ROOFLINE, each.flops
-        yield _ROOFLINE, _time(name, each, rates_of(asked))
+        yield _ROOFLINE, _time(name, each, rates_of(asked), whose_rates(reading, asked))
     own = own_of(config, reading, asked)
     if own is not None:
         for name, seconds in {"token": own.rate.token_seconds, "prompt": own.rate.prompt_seconds}.items():
@@ -56,7 +56,7 @@ def _readings(config: GPTConfig, workload: Workload, asked: AfterInputs) -> dict
     return {"token": next_token(config, workload, rates), "prompt": prompt(config, workload, rates)}
 
 
-def _time(name: str, reading: Reading, rates: Rates) -> Formula:
+def _time(name: str, reading: Reading, rates: Rates, whose: str) -> Formula:
     bandwidth, arithmetic = (f"{rate:,.0f}" for rate in vars(rates).values())
     return Formula(
         name,
@@ -64,7 +64,7 @@ def _time(name: str, reading: Reading, rates: Rates) -> Formula:
         f"max({reading.bytes_read.value:,} / {bandwidth}, {reading.flops.value:,} / {arithmetic})",
         round(1e9 * reading.seconds),
         "nanoseconds",
-        f"bound by {reading.bound_by}",
+        f"bound by {reading.bound_by}. {whose}",
     )
 
 
@@ -86,7 +86,7 @@ def _best_record(config: GPTConfig, workload: Workload, asked: AfterInputs) -> d
         }
         for name, each in readings.items()
     }
-    return {**asdict(rates_of(asked)), **times}
+    return {**asdict(rates_of(asked)), "rates": whose_rates(workload, asked), **times}
 
 
 def _own_record(config: GPTConfig, workload: Workload, asked: AfterInputs) -> dict[str, Any] | None:

@@ -15,7 +15,9 @@ _USUAL_RATES = Rates(bytes_per_second=20e9, flops_per_second=100e9)
 
 @dataclass(frozen=True)
 class AfterInputs:
-    """What is typed into the panel: `Variants`, and two rates in GB/s and GFLOP/s; `own` is what was measured."""
+    """What is typed into the panel: `Variants`, and two rates in GB/s and GFLOP/s. `measured` is what those fields
+    were last filled with, and `own` what this app reached.
+    """
 
     n_kv_groups: Any
     window: Any
@@ -24,7 +26,17 @@ class AfterInputs:
     latent_dim: Any
     bandwidth: Any
     arithmetic: Any
+    measured: Any
     own: Any
+
+
+@dataclass(frozen=True)
+class MeasuredRates:
+    """This machine's rates as the fields show them, and the number format that its arithmetic was measured with."""
+
+    bandwidth: float
+    arithmetic: float
+    dtype: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,7 @@ def first_inputs(config: GPTConfig) -> AfterInputs:
     )
     variants = Variants(n_kv_groups=sharing, window=max(1, config.context_length // 4))
     bandwidth, arithmetic = (rate / 1e9 for rate in vars(_USUAL_RATES).values())
-    return AfterInputs(**vars(variants), bandwidth=bandwidth, arithmetic=arithmetic, own=None)
+    return AfterInputs(**vars(variants), bandwidth=bandwidth, arithmetic=arithmetic, measured=None, own=None)
 
 
 def as_reading(workload: Workload) -> Workload:
@@ -67,6 +79,15 @@ def variants_of(asked: AfterInputs) -> Variants:
 def rates_of(asked: AfterInputs) -> Rates:
     """The rates in the fields. Raises ValueError for impossible ones."""
     return Rates(1e9 * float(asked.bandwidth or 0), 1e9 * float(asked.arithmetic or 0))
+
+
+def whose_rates(workload: Workload, asked: AfterInputs) -> str:
+    """A sentence on where the two rates in the fields come from."""
+    found: MeasuredRates | None = asked.measured
+    if found is None or (found.bandwidth, found.arithmetic) != (asked.bandwidth, asked.arithmetic):
+        return "The two rates were not measured: they are examples, or typed."
+    again = "" if found.dtype == workload.dtype else f"; the settings are in {workload.dtype}, so measure again"
+    return f"The two rates were measured on this machine, its arithmetic in {found.dtype}{again}."
 
 
 def own_of(config: GPTConfig, workload: Workload, asked: AfterInputs) -> OwnReading | None:

@@ -10,7 +10,7 @@ from ...library import LoadedModel
 from ..common.drawing import MODEL_EVENT, Updates, with_note
 from ..common.page_context import Page
 from .after_chapter import AfterPanel
-from .after_chapter_inputs import OwnReading
+from .after_chapter_inputs import MeasuredRates, OwnReading
 from .presets import Fields
 from .setting_controls import same_model, settings_from
 
@@ -34,15 +34,19 @@ def wire_rates(
             found = machine_rates(workload.dtype)
             loaded = page.library.get(reference)
             own = _own(loaded, workload) if same_model(config, loaded.model.config) else None
+            shown = MeasuredRates(
+                round(found.bytes_per_second / 1e9, 1), round(found.flops_per_second / 1e9, 1), workload.dtype
+            )
             return {
-                rates.bandwidth: round(found.bytes_per_second / 1e9, 1),
-                rates.arithmetic: round(found.flops_per_second / 1e9, 1),
+                rates.bandwidth: shown.bandwidth,
+                rates.arithmetic: shown.arithmetic,
+                rates.measured: shown,
                 rates.own: own,
             }
 
         return with_note(note, measured)
 
-    changed = [note, rates.bandwidth, rates.arithmetic, rates.own]
+    changed = [note, rates.bandwidth, rates.arithmetic, rates.measured, rates.own]
     panel.measure.click(measure, [page.model, *settings.all()], changed, **MODEL_EVENT).then(
         calculate, list(inputs), list(outputs), api_visibility="private"
     )

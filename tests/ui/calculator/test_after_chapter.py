@@ -12,7 +12,7 @@ from gpt.estimates.roofline import Rates, next_token, prompt
 from gpt.estimates.workload import Workload
 from gpt.ui.calculator.after_chapter import NAMES, after_chapter
 from gpt.ui.calculator.after_chapter_files import after_record, after_sums
-from gpt.ui.calculator.after_chapter_inputs import AfterInputs, OwnReading, first_inputs
+from gpt.ui.calculator.after_chapter_inputs import AfterInputs, MeasuredRates, OwnReading, first_inputs, whose_rates
 from gpt.ui.calculator.estimate_tables import duration
 from gpt.ui.common.number_format import percent
 from tests.estimates.test_formula import value_of
@@ -58,7 +58,21 @@ def test_the_apps_own_rate_stands_beside_the_settings_that_it_is_of():
         (GPT2, replace(READING, batch_size=2)),
         (GPT2, replace(READING, dtype="int8")),
     ):
-        assert "measured" not in after_chapter(config, workload, asked(own=OWN))["best"]
+        assert "a model" not in after_chapter(config, workload, asked(own=OWN))["best"]
+
+
+def test_rates_are_called_measured_only_while_the_fields_show_what_was_measured():
+    measured = asked(bandwidth=10.0, arithmetic=120.5, measured=MeasuredRates(10.0, 120.5, "float32"))
+    not_measured = "The two rates were not measured: they are examples, or typed."
+    in_float32 = "The two rates were measured on this machine, its arithmetic in float32."
+    assert whose_rates(READING, asked()) == whose_rates(READING, replace(measured, bandwidth=11)) == not_measured
+    assert whose_rates(READING, replace(measured, bandwidth=10)) == in_float32  # as a browser sends a whole number
+    for inputs, said in ((asked(), not_measured), (measured, in_float32)):
+        assert said in after_chapter(GPT2, READING, inputs)["best"]
+        assert after_record(GPT2, READING, inputs)["at_best"]["rates"] == said
+        assert [row.source.endswith(said) for _, row in after_sums(GPT2, READING, inputs)].count(True) == 2
+    in_bfloat16 = after_chapter(GPT2, replace(READING, dtype="bfloat16"), measured)["best"]
+    assert "its arithmetic in float32; the settings are in bfloat16, so measure again." in in_bfloat16
 
 
 @pytest.mark.parametrize(("wrong", "sentence", "note", "kept"), [

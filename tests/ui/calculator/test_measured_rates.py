@@ -8,3 +8,4 @@ def test_measured_rates_are_shown_in_billions_of_bytes_and_of_operations_a_secon
     monkeypatch.setattr(measured_rates, "machine_rates", lambda _: Rates(43.21e9, 765.4e9))
     visitor.fire("calc-rates")
     assert (visitor.value("calc-bandwidth"), visitor.value("calc-arithmetic")) == (43.2, 765.4)
+    assert "were measured on this machine" in visitor.value("calc-best")
