@@ -42,7 +42,8 @@ class Control:
         if self.options:
             return [option for option in self.options if option != self.value]
         if self.kind == "slider":
-            return [self.value + self.step if self.value + self.step <= self.most else self.value - self.step]
+            up = self.value + self.step
+            return [f"{up if up <= self.most else self.value - self.step:.12g}"]
         if self.kind == "number":
             return _numbers(self.value)
         if self.kind == "text":
@@ -112,7 +113,7 @@ class Visitor:
             options.nth(min(value, options.count() - 1)).click()
         else:
             field = block.locator("input[type=number]" if control.kind == "slider" else "textarea, input").first
-            field.fill(f"{value}")
+            field.fill(value)
             field.press("Tab" if control.kind == "text" else "Enter")
             field.blur()
         self.settle()

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ...files.layouts import WeightsError
+from ...model_reference import in_an_address
 from ...runs import Run, written_again
 from ...tokenizer import tokenizer_of
 from ..common.drawing import MODEL_EVENT, Updates
@@ -20,7 +21,7 @@ from ..common.run_controls import Generating
 from .answer import Answer, length, status
 from .first_prompt import readable
 
-_BRANCH = "Your branch stays until you run it again."
+BRANCH = "The branch stays until you run it again."
 _STOPPED = "The tabs still show figures of the model that was loaded before."
 # Which tab is in front, only the page knows.
 _IN_FRONT = """(_, ...values) => {
@@ -47,7 +48,7 @@ def run_again_with_another_model(page: Page, answer: Answer, again: gr.Button) -
     waits = Waits(
         page.ongoing,
         lambda said: {answer.status: status(said)} | answer.buttons(running=True),
-        lambda: {answer.whose: _whose(_STOPPED), answer.status: ""} | answer.buttons(running=False),
+        lambda: {answer.whose: whose(_STOPPED), answer.status: ""} | answer.buttons(running=False),
     )
     changed = while_waiting(_changed(page, generating, answer), waits)
     pressed = while_waiting(_rewriting(page, answer), waits)
@@ -75,7 +76,7 @@ def _changed(page: Page, generating: Generating, answer: Answer) -> Callable[...
         elif run.parent is None:
             yield from rewriting(request, run, reference, controls[0])
         else:
-            said = {answer.whose: _whose_run(run, reference, _BRANCH), answer.status: status(f"{length(run)}.")}
+            said = {answer.whose: whose_run(run, reference, BRANCH), answer.status: status(f"{length(run)}.")}
             yield said | answer.buttons(running=False)
 
     return changed
@@ -96,15 +97,19 @@ def _rewriting(page: Page, answer: Answer) -> Callable[..., Iterator[Updates]]:
                 runs = written_again(loaded.model, loaded.reference, replace(run, prompt=asked))
                 yield from answer.growing(runs, stopped, page.options.max_seconds)
             except (ValueError, WeightsError) as error:
-                said = {answer.whose: _whose_run(run, reference, str(error)), answer.status: status(f"{length(run)}.")}
+                said = {answer.whose: whose_run(run, reference, str(error)), answer.status: status(f"{length(run)}.")}
                 yield answer.buttons(running=False) | said
 
     return rewriting
 
 
-def _whose_run(run: Run, reference: str, why: str) -> str:
-    return _whose(f"The tabs show figures of {run.model_name}, and {reference} is loaded. {why}")
+def whose_run(run: Run, reference: str, why: str) -> str:
+    """What the banner says where the run is not of the model that is loaded, and why it stays."""
+    said = f"The tabs show figures of {run.model_name}, and {reference} is loaded. {why}"
+    return whose(said.strip(), model=in_an_address(run.model_name))
 
 
-def _whose(said: str) -> str:
-    return f'<p class="whose" role="status">{escape(said)}</p>'
+def whose(said: str, model: str = "") -> str:
+    """HTML of the banner. The address takes `model` from it, by which the run is written again."""
+    named = f' data-model="{escape(model)}"' if model else ""
+    return f'<p class="whose" role="status"{named}>{escape(said)}</p>'
