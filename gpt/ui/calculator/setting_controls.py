@@ -65,7 +65,7 @@ def config_controls(config: GPTConfig) -> ConfigControls:
         value = getattr(config, name)
         text = "" if value is None else str(value)
         return gr.Textbox(
-            text, label=name, info=info, placeholder=empty, max_lines=1, min_width=90, elem_id=f"calc-{name}"
+            text, label=name, info=info, placeholder=empty, max_lines=1, min_width=130, elem_id=f"calc-{name}"
         )
 
     with gr.Row():
