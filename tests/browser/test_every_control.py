@@ -26,6 +26,7 @@ from tests.in_process import serving
 NO_VIEW = {
     "own-prompt": "it is typed for another run: the prompt of that run is in the address",
     "train-text": "a visitor's own text, longer than an address may be; it does nothing before a training starts",
+    "train-held-out": "as train-text",
     "train-path": "a link opens no path",
     "model-name": "it is chosen for Load: the model that is loaded then is in the address",
     "model-precision": "as model-name",

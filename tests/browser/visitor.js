@@ -40,6 +40,7 @@
   const alike = (block, part) => all(PICKED, block).filter((each) => kindOf(each) === part);
   const isPicked = (drawn) => drawn.getAttribute('aria-pressed') === 'true' ||
     drawn.matches('.selected, .chosen, .shown, .candidate-row.chosen *');
+  const placeOf = (drawn) => drawn.dataset.index ?? `${drawn.dataset.row}.${drawn.dataset.column}`;
   const words = (element) => element.textContent.trim();
   const oneOf = (kind, each, isChosen, name) =>
     ({kind, value: each.filter(isChosen).map(name)[0] ?? null, options: each.map(name)});
@@ -49,8 +50,8 @@
     if (element.matches('[role=tablist]'))
       return oneOf('tabs', all('[role=tab]', element), (tab) => tab.ariaSelected === 'true', words);
     if (element.matches(PICKED)) {
-      const part = kindOf(element), drawn = alike(block, part);
-      return {...oneOf('picks', drawn, isPicked, (each) => drawn.indexOf(each)), part};
+      const part = kindOf(element);
+      return {...oneOf('picks', alike(block, part), isPicked, placeOf), part};
     }
     if (type === 'radio')
       return oneOf('radio', all('input[type=radio]', block), (each) => each.checked, (each) => words(each.closest('label')));
@@ -84,8 +85,9 @@
       const within = new Set(controls(front()).map(({key}) => key));
       return controls(document.body).filter(({key}) => !within.has(key));
     },
-    pick: (id, part, index) => alike(document.getElementById(id), part)[index]
-      .dispatchEvent(new MouseEvent('click', {bubbles: true})),
+    // One that is gone meanwhile cannot be picked: on the map, the heads are there only in the box that was picked.
+    pick: (id, part, place) => alike(document.getElementById(id), part).find((each) => placeOf(each) === place)
+      ?.dispatchEvent(new MouseEvent('click', {bubbles: true})),
     unfold: () => {
       front().querySelectorAll('details').forEach((fold) => { fold.open = true; });
       const folds = all('button.label-wrap:not(.open)', front());

@@ -118,10 +118,10 @@ class Visitor:
             field.blur()
         self.settle()
 
-    def _pick(self, control: Control, index: int) -> None:
+    def _pick(self, control: Control, place: str) -> None:
         """A token of Generate opens another tab: come back from there."""
         tab = self.page.locator("#tabs [role=tab][aria-selected=true]").first.inner_text().strip()
-        self._do(f"pick({control.id!r}, {control.part!r}, {index})")
+        self._do(f"pick({control.id!r}, {control.part!r}, {place!r})")
         self.settle()
         self.page.locator("#tabs").get_by_role("tab", name=tab, exact=True).first.click()
 
