@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
 
@@ -135,6 +136,15 @@ def test_a_training_that_leaves_the_numbers_ends_with_one_sentence_and_no_model(
     assert all(isfinite(record["loss"]) for record in read_records(out / "records.jsonl")[1][1:])
 
 
+@pytest.fixture
+def hearing() -> Iterator[None]:
+    """Ctrl-C as a terminal's programs hear it; what runs in the background begins deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hearing")
 def test_a_second_ctrl_c_ends_at_once(command, monkeypatch):
     def interrupted(*_: object) -> StepResult:
         signal.raise_signal(signal.SIGINT)

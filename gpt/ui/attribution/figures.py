@@ -11,6 +11,8 @@ from ..common.colours import ACCENT, COLOURS, DIVERGING
 from ..common.figure_template import escaped, figure, stacked, token_axis, token_names
 from ..common.number_format import percent
 
+_LONGEST_PAIR = 18  # characters of a tick: where two prompts differ, it names both tokens
+
 
 @dataclass(frozen=True)
 class Rise:
@@ -103,7 +105,7 @@ def patch_grid(labels: Sequence[str], shares: np.ndarray) -> go.Figure:
         ygap=1,
     )
     fig.update_yaxes(dtick=max(1, -(-len(shares) // 12)), showgrid=False, zeroline=False, autorange="reversed")
-    return fig.update_xaxes(token_axis(labels, room=26) | {"tickangle": -60})
+    return fig.update_xaxes(token_axis(labels, longest=_LONGEST_PAIR, room=26) | {"tickangle": -60})
 
 
 def copies(labels: Sequence[str], first: Sequence[float], second: Sequence[float]) -> go.Figure:

@@ -181,8 +181,9 @@ def _wire_long(page: Page, made: _Components) -> None:
     def rewrite(run: Run, off: Off, way: str) -> Iterator[Updates]:
         model = page.library.get(run.model_name).model
         about = _without(about_run("Inside: text without parts", run), model, off, way)
-        for other in grow(_altered(model, off, way), replace(run, steps=(), parent=None, parted_at=None)):
-            yield {made.rewritten: _strip(other, about, first_difference(run, other))}
+        given = replace(run, steps=run.steps[: _n_given(run)])
+        for other in grow(_altered(model, off, way), given):
+            yield {made.rewritten: _strip(other, about, first_difference(run, other), _n_given(run))}
 
     made.measure.click(
         streaming(ongoing, made.stop, made.note, measured),
@@ -257,14 +258,20 @@ _STRIP_COLOURS = "The stronger the blue, the more probable the token was."
 _FIRST_DIFFERENCE = " Framed: the first token that differs."
 
 
-def _strip(run: Run, about: About, differs_at: int | None) -> str:
-    """The tokens of a run, the new ones coloured by their probability, the first that differs marked."""
+def _n_given(run: Run) -> int:
+    """How many steps of a run stay as they are: those of a branch up to the token that somebody chose."""
+    return 0 if run.parted_at is None else run.parted_at + 1 - len(run.prompt_ids)
+
+
+def _strip(run: Run, about: About, differs_at: int | None, n_given: int = 0) -> str:
+    """The tokens of a run, those after the given ones coloured by their probability, the first that differs marked."""
     about = replace(about, colours=_STRIP_COLOURS + _FIRST_DIFFERENCE * (differs_at is not None))
-    prompt = [strip_token(run.reader, token_id) for token_id in run.prompt_ids]
+    given = [strip_token(run.reader, token_id) for token_id in run.ids[: len(run.prompt_ids) + n_given]]
     new = [
-        strip_token(run.reader, step.token_id, chance(step.probability), step.probability, "new") for step in run.steps
+        strip_token(run.reader, step.token_id, chance(step.probability), step.probability, "new")
+        for step in run.steps[n_given:]
     ]
-    return pictured(about, strip_html([*prompt, *new], differs_at))
+    return pictured(about, strip_html([*given, *new], differs_at))
 
 
 _EFFECT_COLUMNS = ("block", "head", "change of log p, nats", "change of logit minus mean logit", "KL, nats")

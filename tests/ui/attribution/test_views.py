@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from html import unescape
 
 import gradio as gr
@@ -12,6 +13,7 @@ import torch
 from gpt.attribution.ablation import ablate
 from gpt.attribution.effects import change
 from gpt.attribution.head_scores import head_scores
+from gpt.runs import grow
 from gpt.ui.attribution.panels import NAMES
 from gpt.ui.attribution.switched_words import CANDIDATE_COLUMNS
 from tests.ui.visitor import Visitor
@@ -121,6 +123,23 @@ def test_the_candidates_are_saved_with_what_becomes_of_each(looking, uneven_mode
     assert visitor.run.ids[5] in at and {*after.topk(8).indices.tolist()} <= at
     rise = [float(row[-1]) for row in rows if int(row[header.index("token id")]) == visitor.run.ids[5]]
     torch.testing.assert_close(torch.tensor(rise), torch.tensor([found.logprob]), atol=1e-4, rtol=1e-4)
+
+
+def test_a_branch_keeps_its_tokens_up_to_the_chosen_one_and_is_written_on_without_the_parts(uneven_library):
+    visitor = Visitor(uneven_library, length="6", inside_view="off", branch="7.262,9.11")
+    visitor.load()
+    visitor.put(inside_view="Switch parts off")
+    visitor.open_tab("Inside")
+    visitor.fire("inside-view", "input")
+    visitor.fire("off-field", "select", index=0)
+    visitor.fire("off-again")
+    run = visitor.run
+    altered = ablate(uneven_library.get(run.model_name).model, heads=[(0, 0)])
+    given = replace(run, steps=run.steps[: run.parted_at + 1 - len(run.prompt_ids)])
+    *_, other = grow(altered, given)
+    strip = visitor.shown("off-rewritten")[-1]
+    assert [int(token_id) for token_id in re.findall(r"· id (\d+)", strip)] == list(other.ids)
+    assert strip.count("new scaled") == len(run.ids) - run.parted_at - 1
 
 
 # Heads by what they do
