@@ -136,14 +136,14 @@ def _control(found: dict[str, Any]) -> Control:
 def _numbers(text: str) -> list[str]:
     """The last of them is the likeliest to be taken."""
     if not text:
-        return ["64", "1", "0.5"]
+        return ["64", "0.5", "1"]
     value = float(text)
-    return [f"{number:.12g}" for number in (0, 1, value + 1, value / 2, 2 * value) if number != value]
+    return [f"{number:.12g}" for number in (0, 0.5, 1, value + 1, value / 2, 2 * value) if number != value]
 
 
 def _texts(text: str) -> list[str]:
     """The same for a text: another last word, a number where there is none."""
     if not text:
-        return ["1"]
+        return ["0.5", "1"]
     kept, word = text[: text.rfind(" ") + 1], text[text.rfind(" ") + 1 :]
     return [f"{kept}{other}" for other in ("and", "a", "the") if other != word]
