@@ -10,8 +10,8 @@ from threading import Thread
 from gpt import WeightsError
 from gpt.engine.compiled import start_building
 from gpt.library import Library
-from gpt.ui.host.listening import listen
-from gpt.ui.host.options import Options, read_options
+from gpt.ui.host.host_options import Options, read_options
+from gpt.ui.host.listening_address import listen
 
 
 def main() -> None:

@@ -2,9 +2,9 @@
 
 from .attribution.ablation import ablate
 from .attribution.head_scores import head_scores
-from .attribution.importance import occlusion
 from .attribution.logit_attribution import direct_logit_attribution
 from .attribution.patching import activation_patching
+from .attribution.token_importance import occlusion
 from .config import GPTConfig
 from .estimates.budget import count_parameters, estimate_memory
 from .files.layouts import WeightsError

@@ -1,6 +1,6 @@
 """The models of one server. Each is loaded once, and all visitors share it.
 
-A visitor holds only a reference: see `model_reference`. Which models there are says `catalogue`.
+A visitor holds only a reference: see `model_reference`. Which models there are says `model_catalogue`.
 """
 
 from collections import OrderedDict
@@ -13,7 +13,6 @@ from pathlib import Path
 from threading import Lock
 from weakref import WeakValueDictionary
 
-from .catalogue import Catalogue, bytes_of
 from .config import GPTConfig
 from .engine.packed_model import held_bytes, packed_model
 from .engine.precision import set_precision, weight_bytes
@@ -23,6 +22,7 @@ from .estimates.machine import memory_bytes
 from .files import hub, hub_progress
 from .files.weights import WeightsError, load_model
 from .model import GPTModel
+from .model_catalogue import Catalogue, bytes_of
 from .model_loads import Load, Loads, Memory, NobodyWaits
 from .model_reference import CHAPTER_SEED, STORYTELLER, UNTRAINED, Reference
 from .seeding import init_weights, seeded
@@ -111,7 +111,7 @@ class Library(Catalogue):
         return self.find(reference) is not None
 
     def comes_at_once(self, reference: str) -> bool:
-        """Whether a link may bring a model: the default, one in memory, the one in the box, an untrained one.
+        """Whether a link may bring a model: the default, one in memory, the bundled one, an untrained one.
 
         Raises ValueError for an unknown name, and for an untrained model that memory has no room for.
         """

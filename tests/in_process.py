@@ -11,8 +11,8 @@ from gradio.routes import App
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gpt.library import Library
-from gpt.ui.host.listening import listen
-from gpt.ui.host.options import Options, read_options
+from gpt.ui.host.host_options import Options, read_options
+from gpt.ui.host.listening_address import listen
 from gpt.ui.host.server import Server, application
 from gpt.ui.page import build_page
 from tests.serving import free_port

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gpt.ui import page
-from gpt.ui.attribution import panels
+from gpt.ui.attribution import view_panels
 from gpt.ui.building_blocks import tab as building_blocks
 from gpt.ui.generate import tab as generate
 from gpt.ui.inside.views import VIEWS as INSIDE
@@ -19,7 +19,7 @@ LINKS = re.findall(r"`/(\?[^`]+)`", GALLERY)
 
 def test_every_view_has_its_link_and_every_link_its_view():
     named = {(place.get("tab", generate.KEY), place.get("view", "")) for place in map(places, LINKS)}
-    views = {("inside", view) for view in (*INSIDE, *panels.NAMES)} | {("layernorm", view) for view in LAYERNORM}
+    views = {("inside", view) for view in (*INSIDE, *view_panels.NAMES)} | {("layernorm", view) for view in LAYERNORM}
     views |= {("building-blocks", panel.KEY) for panel in building_blocks.PANELS}
     alone = {generate.KEY, *(tab.KEY for tab in page.TABS)} - {tab for tab, _ in views}
     assert named == views | {(tab, "") for tab in alone}

@@ -19,8 +19,8 @@ LAYERS = (
     ("engine",),
     ("files", "estimates"),
     ("sampling", "generation", "runs", "saved_run", "tracing", "recording"),
-    ("model_reference", "model_loads", "catalogue", "library"),
-    ("chapter", "attribution", "comparison", "training"),
+    ("model_reference", "model_loads", "model_catalogue", "library"),
+    ("chapter", "attribution", "run_comparison", "training"),
     ("ui",),
     ("app",),
 )

@@ -37,7 +37,11 @@ TOKENIZER = Tokenizer()
 
 @pytest.fixture(scope="module")
 def model() -> GPTModel:
-    torch.manual_seed(0)
+    return model_of_seed(0)
+
+
+def model_of_seed(seed: int) -> GPTModel:
+    torch.manual_seed(seed)
     model = GPTModel(CONFIG).eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
         torch.nn.init.normal_(parameter, mean=float("scale" in name), std=0.2)
@@ -314,7 +318,7 @@ def test_every_field_of_a_record_is_that_of_the_run(model, kind):
 
 
 def test_another_model_writes_the_same_prompt_settings_and_seed(model):
-    other, run = other_model(), numbered(run_of(model))
+    other, run = model_of_seed(1), numbered(run_of(model))
     *_, again = written_again(other, "the other", run)
     fresh = run_of(other)
     assert again.model_name == "the other"
@@ -324,7 +328,7 @@ def test_another_model_writes_the_same_prompt_settings_and_seed(model):
 
 @pytest.mark.parametrize("position", [2, len(PROMPT) + 3])
 def test_a_branch_is_written_again_with_its_token_at_its_place(model, position):
-    other = other_model()
+    other = model_of_seed(1)
     *_, run = branch(model, numbered(run_of(model)), position, 61)
     *_, again = written_again(other, "the other", run)
     *_, expected = branch(other, numbered(run_of(other)), position, 61)
@@ -346,11 +350,3 @@ def test_a_branch_that_another_model_cannot_have_is_refused_with_a_reason(model)
 def numbered(run: Run) -> Run:
     """The run as a model without a vocabulary has it: its prompt is ids."""
     return replace(run, prompt=" ".join(map(str, run.prompt_ids)), reader=TokenIds(CONFIG.vocab_size))
-
-
-def other_model() -> GPTModel:
-    torch.manual_seed(1)
-    model = GPTModel(CONFIG).eval().requires_grad_(False)
-    for name, parameter in model.named_parameters():
-        torch.nn.init.normal_(parameter, mean=float("scale" in name), std=0.2)
-    return model

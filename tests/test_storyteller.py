@@ -1,4 +1,4 @@
-"""The model in the box is what its card says, and other tools open it."""
+"""The bundled model is what its card says, and other tools open it."""
 
 import json
 import re

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..engine.panels import PANEL, from_panels
+from ..engine.panel_layout import PANEL, from_panels
 from ..engine.precision import PackedLinear, unpacked
 from ..generation import checked_ids
 from ..model import GPTModel, TransformerBlock

@@ -8,9 +8,9 @@ The way of a new token, one module after the other:
 4. `compiled_pass` checks those ids and reads them in one pass of the compiled library, c/pass.c.
 
 A pass reads a snapshot of the model (`packed_model`). A new one is made when `fingerprint` sees a change. Its weights
-lie in `panels`, which come from where `weight_panels` says, in one of the formats of `precision`. `build` compiles the
-library. `compiled` opens it, once `self_check` and `pass_check` have found that it computes what torch computes.
-Without a library the reader uses the model's own modules.
+lie in panels (`panel_layout`), in one of the formats of `precision`; `weight_panels` says where the panels come from.
+`build` compiles the library. `compiled` opens it, once `self_check` and `pass_check` have found that it computes what
+torch computes. Without a library the reader uses the model's own modules.
 """
 
 from .after_fork import watch_forks

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .packed_model import PackedModel
-from .panels import PANEL, in_panels
+from .panel_layout import PANEL, in_panels
 
 _ALIGNMENT = 64
 

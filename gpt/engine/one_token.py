@@ -11,7 +11,7 @@ from ..cache import KVCache
 from ..model import GPTModel
 from .compiled_pass import Piece, Room, Text, check_ids, read_pieces
 from .packed_model import PackedModel, packed_model
-from .panels import PANEL
+from .panel_layout import PANEL
 
 ReadOne = Callable[[int, KVCache], Tensor]  # a token id, and the cache it continues -> (1, d)
 

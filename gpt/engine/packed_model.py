@@ -24,7 +24,7 @@ from ..model import (
 )
 from .compiled import Library, compiled_library
 from .fingerprint import Glance, Shared, fingerprint, is_as_made, is_in_memory
-from .panels import empty_in_huge_pages, in_panels, memory_of, panels_shape
+from .panel_layout import empty_in_huge_pages, in_panels, memory_of, panels_shape
 from .precision import PackedLinear, cache_dtype, weight_bytes
 from .weight_panels import weight_panels, weights_of_files
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ..model import GPTModel
 from .compiled import compiled_library
-from .panels import PANEL, from_panels, to_panels
+from .panel_layout import PANEL, from_panels, to_panels
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 

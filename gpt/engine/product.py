@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .panels import in_panels, to_panels
+from .panel_layout import in_panels, to_panels
 
 if TYPE_CHECKING:
     from .compiled import Library

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .panels import in_panels
+from .panel_layout import in_panels
 from .product import product_by
 
 if TYPE_CHECKING:

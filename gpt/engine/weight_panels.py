@@ -12,7 +12,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from .compiled import Library
 from .fingerprint import SAMPLES_OF_FILE, Glance, glance, sample
-from .panels import to_panels
+from .panel_layout import to_panels
 
 _TRIED = 4096  # numbers of a weight that are looked at before all of them are
 

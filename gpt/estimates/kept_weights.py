@@ -6,7 +6,7 @@ A configuration that need not exist has the textbook's bytes instead: budget.py.
 from dataclasses import dataclass
 
 from ..config import GPTConfig
-from ..engine.panels import in_panels
+from ..engine.panel_layout import in_panels
 from .formula import Formula, Term, constant, symbol, total
 from .workload import DTYPES, ModelSymbols, model_symbols
 

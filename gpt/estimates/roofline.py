@@ -12,7 +12,7 @@ import torch
 
 from ..config import GPTConfig
 from ..engine.compiled import wait_until_built
-from ..engine.panels import in_panels
+from ..engine.panel_layout import in_panels
 from ..engine.product import product_by
 from .formula import Formula, total
 from .workload import Workload, model_symbols, work_symbols

@@ -20,7 +20,7 @@ from .examined_model import Examined, examine
 from .file_config import Said
 from .layouts import Source
 from .model_files import Found, find
-from .saving import save_model
+from .model_folder import save_model
 from .stored_tensors import StoredTensor, WeightsError, read_header, read_json, settings_in_metadata
 from .vocabularies import FILE_NAMES
 

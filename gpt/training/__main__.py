@@ -1,5 +1,5 @@
 """The command line: `python -m gpt.training TEXT --out FOLDER`."""
 
-from .command import main
+from .command_line import main
 
 main()

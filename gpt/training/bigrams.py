@@ -36,7 +36,7 @@ class Counts:
         place = torch.searchsorted(self.pairs, wanted).clamp(max=len(self.pairs) - 1)
         counts = torch.where(self.pairs[place] == wanted, self.n_pairs[place], 0) - left_out
         by_pair = counts / (self.firsts[before] - left_out).clamp(min=1).double()
-        # All tokens that the text lacks have one more occurrence together.
+        # All tokens of the vocabulary share one occurrence more, so that none has the probability 0.
         by_token = (self.singles[tokens] - left_out + 1 / self.vocab_size).double() / (self.n_tokens - left_out + 1)
         return weight * by_pair + (1 - weight) * by_token
 

@@ -16,7 +16,7 @@ from ..files.weights import load_model
 from ..model import GPTModel
 from ..tokenizer import tokenizer_of
 from .held_out_windows import tokens_scored, windows
-from .texts import read_ids
+from .training_texts import read_ids
 
 
 def heldout_loss(model: GPTModel, ids: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""What one moment of a training shows of a prompt: next tokens, the width of the stream, every head's map and scores.
+"""What a model makes of a prompt at one step of its training: next tokens, deviations, every head's map and scores.
 
 Plain lists, rounded, so that a look can be kept as JSON and drawn without the model.
 Axes: L n_layers, h heads, t tokens of the prompt.

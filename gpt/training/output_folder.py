@@ -36,19 +36,19 @@ class OutputFolder:
         return self.path / "steps" / f"{step:06d}"
 
     def kept_steps(self) -> list[int]:
-        """After how many steps the models were kept that are whole."""
+        """The steps whose models were kept and are complete."""
         return sorted(int(each.parent.name) for each in (self.path / "steps").glob("*/model.safetensors"))
 
     def passing_step(self) -> int | None:
-        """The kept step that is there because the training was left at it, None without one."""
+        """The step that was kept only because the training was paused there; None without one."""
         return next((int(mark.parent.name) for mark in self._passing_marks()), None)
 
     def mark_as_passing(self, step: int) -> None:
-        """Say of a kept step that it goes when the training goes on."""
+        """Mark a kept step: it is deleted when the training goes on."""
         (self.kept_step(step) / _PASSING).touch()
 
     def drop_passing(self) -> None:
-        """Delete the step that the training was left at."""
+        """Delete the step that was kept only because the training was paused there."""
         for mark in self._passing_marks():
             rmtree(mark.parent)
 

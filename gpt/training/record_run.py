@@ -1,4 +1,4 @@
-"""The recorded training in the box: what was measured while a small model learned the bundled stories.
+"""The bundled recording of a training: what was measured while a small model learned the bundled stories.
 
 `python -m gpt.training.record_run FOLDER` trains it in that folder, or goes on there, and writes the recording.
 """
@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .command import main as train
+from .command_line import main as train
 from .inner_look import as_json, look_at_folder
-from .life import PATH
 from .output_folder import OutputFolder
-from .records import read_records
 from .stories import PATH as STORIES
 from .suited_sizes import SMALLEST
+from .training_history import PATH
+from .training_log import read_records
 
-# The next word is the thread of the story: only who looks back knows the colour.
+# The next word repeats an earlier sentence: only a model that looks back knows the colour.
 PROMPT = "Anna lives in the city. She has a red ball. One day she walks to the lake. She meets Ben there. Ben likes the"
 _N_POINTS, _N_KEPT = 30, 12
 _DIGITS = 5

@@ -11,7 +11,7 @@ _MOST = 1_000_000_000
 class Schedule:
     """The rate warms up, stays, and falls to zero over the last steps.
 
-    Raises ValueError for settings that cannot be.
+    Raises ValueError for impossible settings.
     """
 
     steps: int

@@ -1,4 +1,4 @@
-"""The bundled text: little stories with people, places, things, and a thread that later sentences have to keep.
+"""The bundled text: little stories, whose later sentences have to agree with the earlier ones.
 
 `python -m gpt.training.stories` writes it. Its entropy is known, so a loss on it can be told from the best possible.
 """
@@ -81,8 +81,8 @@ def surprises(text: str) -> list[float]:
 def accepted_sentences(text: str) -> Accepted:
     """Count the sentences of a text of stories that fit the grammar and all of their story before them.
 
-    From the first slip on, no sentence of a story counts. A sentence that is broken off at the end of the text is not
-    looked at.
+    After the first mistake, no sentence of a story counts. A sentence that is cut off at the end of the text is
+    ignored.
     """
     tokenizer, accepted, total = Tokenizer(), 0, 0
     for story in text.split(END_OF_TEXT):

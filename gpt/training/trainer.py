@@ -1,6 +1,6 @@
 """The one training that a server runs for its page: a process of its own in a temporary folder, started and stopped.
 
-What it does is read from its log; whatever becomes of it, the server goes on.
+The server reads from its log what it does, and goes on whatever happens to it.
 """
 
 import atexit
@@ -16,21 +16,22 @@ from pathlib import Path
 from threading import RLock, Thread, Timer
 from weakref import WeakSet
 
-from .asked import Asked
-from .life import Life, life_in
 from .output_folder import OutputFolder
+from .training_history import History, history_in
+from .training_request import Asked
 
 _ROOT = Path(__file__).parents[2]
 _OPEN: "WeakSet[Trainer]" = WeakSet()
 
-# How a process ends that was asked to: by itself, or by the signal where it cannot hear that yet, on Windows never.
+# Exit codes of a process that was asked to end. It ends by itself, or by the signal while it does not handle that
+# yet. Windows has no such signal: there it is terminated with status 1.
 _STOPPED = (0, 1) if os.name == "nt" else (0, -signal.SIGTERM)
 NOTHING, RUNNING, PAUSED, FINISHED, ENDED = "nothing", "running", "paused", "finished", "ended"
 
 
 @dataclass(frozen=True)
 class State:
-    """How the training stands, and the sentence for one that ended by itself."""
+    """The state of the training, and the sentence about one that ended by itself."""
 
     kind: str
     said: str = ""
@@ -42,7 +43,7 @@ class State:
 
 
 class Trainer:
-    """At most one training; `seconds` is how long it may run at a stretch, None for any time."""
+    """At most one training; `seconds` is how long it may run before it is paused, None for any time."""
 
     def __init__(self, seconds: float | None = None) -> None:
         self._seconds = seconds
@@ -74,7 +75,7 @@ class Trainer:
             self._run()
 
     def pause(self) -> None:
-        """Ask it to end after its step, with a checkpoint."""
+        """Ask the training to end after its step, with a checkpoint."""
         with self._lock:
             if self._process is not None and self._process.poll() is None:
                 self._is_asked_to_stop = True
@@ -97,8 +98,8 @@ class Trainer:
         process.wait()
         with self._lock:
             if self._process is process and self._is_finishing:
-                life = self.life()
-                self._arguments += ["--steps", str(max(1, life.steps_done if life else 0))]
+                history = self.history()
+                self._arguments += ["--steps", str(max(1, history.steps_done if history else 0))]
                 self._run()
 
     def go_on(self, most_steps: int | None = None) -> None:
@@ -122,7 +123,7 @@ class Trainer:
             self.start(self.asked, self._owner)
 
     def is_owned_by(self, who: Hashable) -> bool:
-        """Whether this is who started the training, or it is nobody's."""
+        """Whether this visitor started the training, or nobody owns it."""
         return self._owner is None or self._owner == who
 
     def check_owner(self, who: Hashable) -> None:
@@ -154,10 +155,10 @@ class Trainer:
         assert self._folder is not None
         return self._folder / "model"
 
-    def life(self) -> Life | None:
+    def history(self) -> History | None:
         """What the training has logged and kept so far, None before it has."""
         with self._lock:
-            return None if self._folder is None else life_in(self.output)
+            return None if self._folder is None else history_in(self.output)
 
     def state(self) -> State:
         """How it stands now."""
@@ -187,7 +188,7 @@ class Trainer:
         assert self._folder is not None
         with (self._folder / "said.txt").open("w", encoding="utf-8") as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gpt.training.background", *self._arguments, *at_most],
+                [sys.executable, "-m", "gpt.training.background_process", *self._arguments, *at_most],
                 cwd=_ROOT,
                 stdin=subprocess.PIPE,  # closed when this process ends, however it does
                 stdout=said,
@@ -217,7 +218,7 @@ class Trainer:
         if self._timer is not None:
             self._timer.cancel()
         if self._process is not None and self._process.poll() is None:
-            self._process.kill()  # its folder goes with it
+            self._process.kill()  # its folder is deleted with it
             self._process.wait()
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
@@ -227,7 +228,7 @@ class Trainer:
 
 
 def close_all() -> None:
-    """End every training of this server and delete its files: when the server ends, however soon."""
+    """End every training of this server and delete its files. For the end of the server, however early that comes."""
     for trainer in list(_OPEN):
         trainer.close()
 

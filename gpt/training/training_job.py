@@ -18,15 +18,15 @@ from ..files.weights import load_model
 from ..model import GPTModel
 from ..tokenizer import END_OF_TEXT, AnyTokenizer, Tokenizer, tokenizer_of
 from .bigrams import bigram_loss
+from .command_options import model_fields
 from .held_out_windows import check_can_be_scored, tokens_scored
-from .options import model_fields
 from .output_folder import OutputFolder
-from .processes import Processes
+from .parallel_processes import Processes
 from .schedule import N_POINTS, Plan, Schedule
 from .stories import is_bundled, surprises
 from .suited_sizes import SIZE, suited
-from .texts import divide, read_ids
 from .training_state import Training, check_seed
+from .training_texts import divide, read_ids
 from .vocabulary import N_COMMON, N_SAMPLED
 
 PROMPT_WORDS = 6
@@ -88,7 +88,7 @@ class Outline:
 
 
 def outline(options: argparse.Namespace, reader: AnyTokenizer, start: GPTModel | None = None) -> Outline:
-    """What the options of the command line ask for; reader cuts the text. Raises ValueError for what cannot be."""
+    """What the options of the command line ask for; reader cuts the text. Raises ValueError for impossible ones."""
     check_seed(options.seed)
     ids = read_ids(options.text, reader)
     config = _config(options, len(ids), start)

@@ -15,10 +15,10 @@ from .evaluation import heldout_loss
 from .held_out_windows import tokens_scored
 from .model_card import model_card
 from .output_folder import steps_to_keep
-from .progress import Progress
-from .records import RecordFile
 from .stories import accepted_sentences
 from .training_job import Job
+from .training_log import RecordFile
+from .training_progress import Progress
 from .training_steps import Record, train
 
 SECONDS_BETWEEN_CHECKPOINTS = 50
@@ -27,13 +27,13 @@ N_STORIES, MOST_STORY_TOKENS = 10, 70
 
 
 class Diverged(Exception):
-    """The training has left the numbers; its text is one sentence."""
+    """The loss is no longer a finite number; the text of the exception is one sentence."""
 
 
 def run(job: Job, stop: Event, progress: Progress) -> None:
     """Train to the end, or to the end of the step in which `stop` is set, and leave a checkpoint.
 
-    Where steps are kept, so is the one at which the training is left, until it goes on.
+    Where steps are kept, the step at which the training is paused is kept too, until the training goes on.
 
     In a group of processes all run it; the first one alone shows, logs and keeps. Raises Diverged, and leaves the
     checkpoint as it is, where a loss is no number.

@@ -20,7 +20,7 @@ from ..seeding import init_weights
 from ..tokenizer import Tokenizer
 from .evaluation import last_logits, mean_loss
 from .optimizers import make_optimizers, set_step_size
-from .processes import ALONE, Processes
+from .parallel_processes import ALONE, Processes
 from .schedule import Schedule
 from .text_windows import TextWindows
 from .vocabulary import TextVocabulary

@@ -27,7 +27,7 @@ class Record:
 def train(training: Training, plan: Plan, held_out: Tensor, stop: Event) -> Iterator[Record]:
     """Take steps until the plan's end, or until `stop` is set in one of the processes; a record follows each step.
 
-    Whoever takes no further record has paused the training. Only the first process measures and yields records.
+    A caller that takes no further record pauses the training. Only the first process measures and yields records.
     """
     speaks = training.processes.is_first
     if speaks and not training.points:

@@ -1,6 +1,6 @@
 """Training on the tokens a text uses instead of the whole vocabulary, without changing what is learned.
 
-Tokens that never occur share one embedding row: each still has its share of the softmax, and is pushed down.
+Tokens that never occur share one embedding row: each still has its share of the softmax, and is made less probable.
 """
 
 from dataclasses import dataclass, replace
@@ -124,7 +124,7 @@ class TextVocabulary:
         counts = self.counts[n_common:].double()
         if len(counts) <= N_SAMPLED:
             return torch.arange(n_common, len(self.ids)), torch.ones(len(counts))
-        # A quarter of the draws ignores frequency: tokens seen once must be pushed down too.
+        # A quarter of the draws ignores frequency: rare tokens must be made less probable too.
         shares = 0.75 * counts / counts.sum().clamp(min=1) + 0.25 / len(counts)
         sampled = shares.multinomial(N_SAMPLED, replacement=True, generator=generator)
         return sampled + n_common, (N_SAMPLED * shares[sampled]).float()

@@ -8,12 +8,12 @@ import gradio as gr
 
 from ..runs import encoded_prompt
 from ..tokenizer import Tokenizer
+from .common.address_values import place_in
 from .common.drawing import Drawing, Updates
 from .common.page_context import Opening
-from .common.place import place_in
 from .common.run_controls import Controls
 from .long_prompt import UNREADABLE, WRITE_PROMPT
-from .tour.stops import tab_of
+from .tour.tour_stops import tab_of
 
 RUN_MODEL = "run_model"  # by which the run was written, where that is not the model that is loaded
 _SWITCHES = ("greedy", "begin_with_end_of_text")
@@ -73,7 +73,7 @@ def keep_run_model(whose: gr.HTML) -> None:
 def keep_token(position: gr.State) -> None:
     """Write which token is selected, whichever tab it was selected on.
 
-    Only the server knows it: it tells the page in a text that nobody sees, for a number could not be none.
+    Only the server knows it. It tells the page in a hidden text field: a number field could not be empty.
     """
     told = gr.Textbox(visible="hidden", elem_id="selected-token")
     position.change(lambda index: "" if index is None else str(index + 1), [position], [told], api_visibility="private")
@@ -81,7 +81,7 @@ def keep_token(position: gr.State) -> None:
 
 
 def told_branch() -> gr.Textbox:
-    """The text of the branch that all tabs show, "" for none, in a field that nobody sees: the address holds it."""
+    """The text of the branch that all tabs show, "" for none, in a hidden field: the address holds it."""
     told = gr.Textbox("", visible="hidden", elem_id="told-branch")
     _keep_text(told, "branch")
     return told
@@ -101,7 +101,7 @@ def reading(tabs: Collection[str], controls: Controls) -> Callable[[str | None, 
     """The function that gives updates of the tabs and the controls from the address a page was opened with.
 
     tabs are the keys of the tabs. It takes the prompt of the fragment too: "" for none, None for one that cannot be
-    read, in place of which no other prompt is run. Of a value that cannot be used, the nearest or the default one is
+    read; then no other prompt is run in its place. Of a value that cannot be used, the nearest or the default one is
     taken, and a line beside the control says so.
     """
 
@@ -110,7 +110,7 @@ def reading(tabs: Collection[str], controls: Controls) -> Callable[[str | None, 
         if long_prompt:
             query["prompt"] = long_prompt
         if long_prompt is None:
-            query["begin_with_end_of_text"] = "false"  # an empty prompt would be one, too
+            query["begin_with_end_of_text"] = "false"  # an empty prompt is a prompt, too
         updates: list[Any] = [gr.Tabs(selected=query["tab"]) if query.get("tab") in tabs else gr.skip()]
         for name, control in vars(controls).items():
             if name == "prompt" and long_prompt is None:

@@ -1,4 +1,4 @@
-"""The button that copies the address of the view; where the browser lets no page copy, a field with it to copy from."""
+"""The button that copies the address of the view, or, where the browser lets no page copy, a field to copy it from."""
 
 import gradio as gr
 

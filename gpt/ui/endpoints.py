@@ -25,7 +25,7 @@ from .calculator import calculation
 from .common.drawing import MODEL_QUEUE
 from .common.run_settings import settings_from
 from .common.time_limit import within
-from .host.options import Options
+from .host.host_options import Options
 
 Answer = dict[str, Any]  # JSON-ready
 OUT_OF_TIME = "seconds"  # the finish_reason where the server's limit of seconds ended a text

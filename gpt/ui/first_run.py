@@ -12,21 +12,21 @@ from ..files.layouts import WeightsError
 from ..runs import Run, finished
 from .address import RUN_MODEL
 from .common.drawing import Updates
-from .common.in_line import waits_of, while_waiting
 from .common.linked_branch import grown_branches
 from .common.page_context import Page
 from .common.page_html import problem
-from .generate.again import BRANCH, whose, whose_run
-from .generate.answer import Answer
+from .common.waiting_events import waits_of, while_waiting
+from .generate.model_change import BRANCH, whose, whose_run
+from .generate.run_display import RunDisplay
 from .linked_model import Linked, linked_model
-from .tour.stop import Stop
-from .tour.stops import named_in
+from .tour.tour_stop import Stop
+from .tour.tour_stops import named_in
 
 # Draws the tour's bar at a stop, of the run that the page has then.
 Telling = Callable[[Stop, str, Run | None], Updates]
 
 
-def first_run(page: Page, answer: Answer, tell: Telling) -> Callable[..., Iterator[Updates]]:
+def first_run(page: Page, display: RunDisplay, tell: Telling) -> Callable[..., Iterator[Updates]]:
     """The function that writes the first run of a page; it takes what `Generating.fn` takes."""
     generating = page.generating
     assert generating is not None
@@ -43,12 +43,12 @@ def first_run(page: Page, answer: Answer, tell: Telling) -> Callable[..., Iterat
         if stop is not None:
             yield tell(stop, reference, run)
         elif asked and run is not None and finished(run) and not writer.said:
-            yield from _branched(page, answer, request, run, asked)
+            yield from _branched(page, display, request, run, asked)
         elif asked:  # refused, or stopped
             asked = ""
             yield {page.branch: asked}
         if run is not None:
-            yield {answer.whose: _whose(writer, run, page.library.get(reference).reference, BRANCH if asked else "")}
+            yield {display.whose: _whose(writer, run, page.library.get(reference).reference, BRANCH if asked else "")}
 
     waits = waits_of(write)
     assert waits is not None
@@ -62,11 +62,11 @@ def _whose(writer: Linked, run: Run, loaded: str, why: str) -> str:
     return "" if run.model_name == loaded else whose_run(run, loaded, why)
 
 
-def _branched(page: Page, answer: Answer, request: gr.Request, run: Run, asked: str) -> Iterator[Updates]:
-    """The branch that a link asks for, of a run that is there; one sentence where it has none such."""
+def _branched(page: Page, display: RunDisplay, request: gr.Request, run: Run, asked: str) -> Iterator[Updates]:
+    """The branch that a link asks for, grown from the first run; one sentence where that run cannot have it."""
     with page.ongoing.begin(request, run.model_name) as stopped:
         try:
             runs = grown_branches(page.library.get(run.model_name).model, run, asked)
-            yield from answer.growing(runs, stopped, page.options.max_seconds)
+            yield from display.growing(runs, stopped, page.options.max_seconds)
         except (ValueError, WeightsError) as error:
-            yield answer.buttons(running=False) | {answer.status: problem(str(error)), page.branch: ""}
+            yield display.buttons(running=False) | {display.status: problem(str(error)), page.branch: ""}

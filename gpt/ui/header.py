@@ -11,7 +11,7 @@ from . import model_picker
 from .common.drawing import Drawing, Updates
 from .copy_link import copy_link
 from .linked_model import Linked, linked_model, wanted_html, wanted_model
-from .loaded_line import line, loaded_text
+from .loaded_model_line import line, loaded_text
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The model that an address names, and what a page opened with it does: a link loads nothing that is not here already.
 
-Only the default model, the one in the box, an untrained one and those in memory come by themselves. For any other the
-page says what the link wants, and a button loads it, where this server can.
+Only the default model, the bundled one, an untrained one and those in memory are loaded without a click. For any other
+the page says what the link wants, and a button loads it, where this server can.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ element.addEventListener('click', (event) => {
 
 @dataclass(frozen=True)
 class Linked:
-    """What becomes of the model of an address: "" for what is not so."""
+    """What the page does about the model of an address; "" for what does not apply."""
 
     comes: str = ""  # reference of the model that the page opens with, "" for the default
     wanted: str = ""  # reference of what a button loads
@@ -32,7 +32,10 @@ class Linked:
 
 
 def linked_model(library: Library, named: str) -> Linked:
-    """What becomes of a model that an address names, "" for none. Nothing is loaded, and no path is looked at."""
+    """What the page does about a model that an address names, "" for none.
+
+    Nothing is loaded, and no path is looked at.
+    """
     if not named:
         return Linked()
     try:
@@ -55,7 +58,7 @@ def wanted_model() -> gr.HTML:
 
 
 def wanted_html(linked: Linked, shown: str) -> str:
-    """What stands there while the model `shown`, a reference, is in its place; "" when nothing else is wanted."""
+    """What stands there while the page shows another model, `shown` (a reference); "" when nothing else is wanted."""
     if not linked.said:
         return ""
     button = f' <button type="button" class="do-it">{escape(linked.label)}</button>' if linked.wanted else ""

@@ -11,13 +11,13 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
+from .common.address_values import SEPARATOR, linked_value, tabs_by_label
 from .common.page_context import Page
-from .common.place import SEPARATOR, linked_value, tabs_by_label
 
 _Places = dict[tuple[str, str], Block]
 
-# A place has its tab and name, its first value unless the run decides that, and where its value is: its index among the
-# values, or the tabs whose front one it is.
+# Of each place: its tab and name, its first value (unless the run decides that), and where its value is found: by its
+# index among the values, or as the open one of some tabs.
 _WRITE = """async (...values) => {
   const places = PLACES;
   const text = (value) => value === null || value === undefined ? '' :
@@ -45,8 +45,9 @@ _WRITE = """async (...values) => {
 
 # A step back or forward opens what the address then holds, as a link does.
 _GO_BACK = "window.addEventListener('popstate', () => window.location.reload());"
-# Beside a <base>, plotly clips what it draws by the page's whole address: Chromium then shows nothing of a figure once
-# the address is another. Gradio's "./" says what holds without it.
+# On a page with a <base> element, plotly names the clip paths of a figure by the page's whole address. When the address
+# changes, Chromium no longer finds them and shows an empty figure. Gradio's <base href="./"> changes nothing else, so
+# it can be removed.
 _WITHOUT_BASE = """document.querySelector('base[href="./"]')?.remove();"""
 
 

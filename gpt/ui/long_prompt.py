@@ -1,7 +1,7 @@
 """A prompt in the address: a short one in the query, a long one compressed in the fragment, which no server sees.
 
-The page's own script packs and unpacks it. One that is too long even for that leaves an empty `p=`: such a link says
-so when it is opened, and never shows another prompt.
+The page's own script packs and unpacks it. A prompt that is too long even for that leaves an empty `p=`: such a link
+says so when it is opened, and never shows another prompt.
 """
 
 from ..runs import MOST_CHARACTERS

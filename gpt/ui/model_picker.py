@@ -20,7 +20,7 @@ from .common.model_loading import loading
 from .common.number_format import exact_size, size
 from .common.page_html import problem, status
 from .common.stoppable_work import Ongoing, stop_button, stop_for, stop_when_clicked
-from .loaded_line import line, loaded_text
+from .loaded_model_line import line, loaded_text
 
 _AS_THE_FILE_SAYS = ""
 _ACTIVATIONS = [
@@ -30,7 +30,7 @@ _ACTIVATIONS = [
     ("ReLU", "relu"),
 ]
 _ANOTHER = "another choice leaves it"
-_STOPPED = "Stopped. What has come of it stays, and Load goes on from there."
+_STOPPED = "Stopped. What was downloaded is kept, and Load continues from there."
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def build(
         return {made.seed: gr.update(visible=is_untrained), made.of_files: gr.update(visible=not is_untrained)}
 
     def described(request: gr.Request, name: str | None) -> Iterator[Updates]:
-        # Work of its own: it may come to the server after a click on Load, and must not stop that.
+        # It is work of its own: it may reach the server after a click on Load, and must not stop that.
         with describing.begin(request) as stopped:
             try:
                 coming = library.description(name) if name else None

@@ -1,11 +1,11 @@
-"""A Space is a frame inside the hub's page: that page hears of every new address, and puts it into its own.
+"""A Space is a frame inside the hub's page: that page is told every new address, and shows it in its own.
 
-It reads only `queryString` and `hash` of such a message. Any other page that frames ours hears nothing.
+It reads only `queryString` and `hash` of such a message. Any other page that frames ours is told nothing.
 """
 
 import gradio as gr
 
-from .host.options import HUB_PAGE, Options
+from .host.host_options import HUB_PAGE, Options
 
 # The hub signs the address of a private Space's frame: that part is for nobody else.
 _TELL = """
@@ -26,6 +26,6 @@ if (window.parent !== window && (!outer || outer[0] === 'HUB_PAGE')) {
 
 
 def follow_outside(options: Options) -> None:
-    """On a Space, let the address of the page around it follow; anywhere else, nothing is told to anybody."""
+    """On a Space, tell the page around it the address; anywhere else nothing is sent."""
     if options.space_host:
         gr.HTML("", js_on_load=_TELL, visible="hidden")

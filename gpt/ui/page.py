@@ -27,12 +27,12 @@ from .common.keyboard import keyboard
 from .common.page_context import Page, Tab
 from .common.saved_pictures import saved_pictures
 from .common.scrolling import reachable_scrolling
-from .embedded import embedded
+from .embedded_view import embedded
 from .first_run import first_run
 from .generate import tab as generate
-from .generate.again import banner, run_again_with_another_model
-from .generate.answer import Answer
-from .host.options import LAPTOP, Options
+from .generate.model_change import banner, run_again_with_another_model
+from .generate.run_display import RunDisplay
+from .host.host_options import LAPTOP, Options
 from .inside import tab as inside
 from .layernorm import tab as layernorm
 from .linked_model import linked_model
@@ -41,8 +41,8 @@ from .long_prompt import READ_PROMPT
 from .map import tab as model_map
 from .outer_page import follow_outside
 from .probabilities import tab as probabilities
-from .tour import driving as tour
-from .tour.stops import named_in
+from .tour import page_driving as tour
+from .tour.tour_stops import named_in
 from .train import tab as train
 
 STYLESHEET = Path(__file__).parents[2] / "assets" / "style.css"
@@ -68,7 +68,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
     """The whole app, as its host has set it; serve it with THEME and STYLESHEET."""
     blocks = gr.Blocks(title=APP, analytics_enabled=False, delete_cache=(3600, 3600))
     with blocks:
-        endpoints.build(library, options)  # first: an event of the page may have a function called as an endpoint is
+        endpoints.build(library, options)  # first: a function of the page may have the name of an endpoint
         unseen = gr.HTML(visible=False)
         model, chosen, run, position = gr.State(""), gr.State(""), gr.State(None), gr.State(None)
         branch = told_branch()
@@ -90,7 +90,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
             )
             items = {}
             with gr.Tab(generate.LABEL, id=generate.KEY) as items[generate.KEY]:
-                generating, answer = generate.build(page)
+                generating, display = generate.build(page)
             page = replace(page, generating=generating)
             for tab in TABS:
                 with gr.Tab(tab.LABEL, id=tab.KEY) as items[tab.KEY]:
@@ -104,21 +104,21 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         for opening in page.openings:
             opening.drawing.draw_on(items[opening.tab].select)
         _select_tokens(page, tabs)
-        run_again_with_another_model(page, answer, again)
+        run_again_with_another_model(page, display, again)
         keep_settings(generating.controls)
         keep_view(page, tabs, first_tab=generate.KEY)
         keep_token(page.position)
         keep_model(top.loaded_line, top.wanted)
         keep_run_model(whose)
         bar = tour.build(page)
-        _arrive(page, blocks, top, answer, bar, items)
+        _arrive(page, blocks, top, display, bar, items)
         _report_progress_to(unseen, blocks)
         _answer_every_click(blocks)
     return blocks
 
 
 def _arrive(
-    page: Page, blocks: gr.Blocks, top: header.Header, answer: Answer, bar: gr.HTML, items: Mapping[str, gr.Tab]
+    page: Page, blocks: gr.Blocks, top: header.Header, display: RunDisplay, bar: gr.HTML, items: Mapping[str, gr.Tab]
 ) -> None:
     """What a page does when it is opened: it reads its address, writes its first run, and draws the tab in front."""
     generating, tabs = page.generating, page.tabs
@@ -141,7 +141,7 @@ def _arrive(
     packed = gr.Textbox("", visible="hidden", elem_id="linked-prompt")
     outputs = list(dict.fromkeys([page.model, *linked, *viewed(page), *page.openable()]))
     ready = blocks.load(from_address, [packed], outputs, js=READ_PROMPT, api_visibility="private")
-    write = first_run(page, answer, lambda *seen: {bar: tour.told_html(page, *seen)})
+    write = first_run(page, display, lambda *seen: {bar: tour.told_html(page, *seen)})
     ran = ready.then(write, generating.inputs, [*generating.outputs, bar], **MODEL_EVENT)
     generating.compare_after(ran.then)
     generating.compare_after(items[generate.KEY].select)
@@ -161,7 +161,7 @@ def _report_progress_to(unseen: gr.HTML, blocks: gr.Blocks) -> None:
 
 
 def _answer_every_click(blocks: gr.Blocks) -> None:
-    """Let the page send an event also while its last one is still answered; Gradio would drop it without a word.
+    """Let the page send an event also while its last one is still answered; Gradio would drop it silently.
 
     A clock's next tick may be dropped. What waits and then sends the newest values ("always_last") stays as it is.
     """

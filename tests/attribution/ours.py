@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from gpt.attribution.ablation import ablate
-from gpt.attribution.effects import head_effects
 from gpt.attribution.forward_pass import logprob
+from gpt.attribution.head_effects import head_effects
 from gpt.attribution.logit_attribution import Account, direct_logit_attribution
 from gpt.attribution.patching import activation_patching, estimated_patching, prompt_pair
 from gpt.model import GPTModel

@@ -1,4 +1,4 @@
-"""Rows about the model in the box: how fast it writes, and what 8-bit weights cost its accuracy.
+"""Rows about the bundled model: how fast it writes, and what 8-bit weights cost its accuracy.
 
 Without the model, or without a text to hold against it, they say so.
 """

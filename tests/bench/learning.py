@@ -22,8 +22,8 @@ from gpt.training.evaluation import heldout_loss
 from gpt.training.schedule import Schedule
 from gpt.training.stories import PATH as STORIES
 from gpt.training.suited_sizes import SMALLEST
-from gpt.training.texts import divide, read_ids
 from gpt.training.training_state import Training
+from gpt.training.training_texts import divide, read_ids
 
 _STEPS = (100, 400)
 _RATES = (4e-4, 1e-3, 3e-3)  # the first is the book's (chapter 5)

@@ -26,9 +26,9 @@ from gpt import (
     occlusion,
     trace,
 )
-from gpt.attribution.effects import head_effects
-from gpt.attribution.importance import gradient_times_input
+from gpt.attribution.head_effects import head_effects
 from gpt.attribution.patching import estimated_patching, prompt_pair
+from gpt.attribution.token_importance import gradient_times_input
 from gpt.estimates.workload import Workload
 from gpt.generation import Settings
 from gpt.library import Library

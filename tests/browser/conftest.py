@@ -75,3 +75,19 @@ def open_page(chromium: Browser, app: str) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert not wrong, wrong
+
+
+@pytest.fixture
+def save_picture(tmp_path: Path) -> Callable[..., Path]:
+    """Saves the picture of a view on an open page: save_picture(page, "#candidates", "SVG")."""
+
+    def save(page: Page, where: str, kind: str = "SVG") -> Path:
+        button = page.locator(where).get_by_role("button", name=f"Save picture as {kind}")
+        button.wait_for(timeout=60_000)
+        with page.expect_download() as download:
+            button.press("Enter")
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}-{download.value.suggested_filename}"
+        download.value.save_as(path)
+        return path
+
+    return save

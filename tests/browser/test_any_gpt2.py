@@ -181,7 +181,7 @@ def test_a_repository_is_described_before_it_comes_and_its_progress_is_told_in_b
     page.locator("#load-model").click()
     expect(page.locator("#loaded")).to_contain_text(re.compile(r"\d+ of 42,\d{3},\d{3} bytes. The connection is slow"))
     page.locator("#stop-loading").click()
-    expect(page.locator("#model-problem")).to_contain_text("Stopped. What has come of it stays")
+    expect(page.locator("#model-problem")).to_contain_text("Stopped. What was downloaded is kept")
     hub.trouble.bytes_per_second = 8e6
     page.locator("#load-model").click()
     expect(page.locator("#loaded")).to_contain_text(re.compile(rf"Downloading {NAME}: [1-9]\d* of 40 MiB"))

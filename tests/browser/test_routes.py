@@ -9,7 +9,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, expect
 
-from gpt.ui.host.routes import OPEN
+from gpt.ui.host.open_routes import OPEN
 from tests.in_process import Served, serving
 
 _SECONDS = 60

@@ -1,6 +1,5 @@
 """A figure is saved as a picture: with its words, in the page's font and on its ground, the same bytes each time."""
 
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -11,20 +10,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
-def saved(open_page, tmp_path):
+def saved(open_page, save_picture):
     """The picture of the figure that a link opens, saved by the keyboard as the visitor does."""
-
-    def save(kind: str, **page_options: object) -> Path:
-        page = open_page(LINK, **page_options)
-        button = page.locator("#norm-figure").get_by_role("button", name=f"Save picture as {kind}")
-        button.wait_for(timeout=60_000)
-        with page.expect_download() as download:
-            button.press("Enter")
-        path = tmp_path / f"{len(list(tmp_path.iterdir()))}-{download.value.suggested_filename}"
-        download.value.save_as(path)
-        return path
-
-    return save
+    return lambda kind, **page_options: save_picture(open_page(LINK, **page_options), "#norm-figure", kind)
 
 
 def test_the_same_link_gives_the_same_bytes_on_a_wide_and_on_a_narrow_page(saved):

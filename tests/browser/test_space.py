@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Browser, Error, FrameLocator, expect
 
-from gpt.ui.host.options import HUB_PAGE
+from gpt.ui.host.host_options import HUB_PAGE
 from tests.in_process import serving
 from tests.serving import free_port, start_app
 

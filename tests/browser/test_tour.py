@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from gpt.ui.tour.stops import LESSONS, PLACES, STOPS
+from gpt.ui.tour.tour_stops import LESSONS, PLACES, STOPS
 from tests.browser.test_accessibility import complaints
 
 

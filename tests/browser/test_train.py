@@ -5,11 +5,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from gpt.training.life import recorded_life
+from gpt.training.training_history import recorded_history
 
 
 def test_a_link_opens_a_saved_step_and_another_one_is_kept_in_the_address(open_page):
-    early, late = (str(recorded_life().kept_steps[at]) for at in (2, -2))  # the last one is what a page begins with
+    early, late = (str(recorded_history().kept_steps[at]) for at in (2, -2))  # the last one is what a page begins with
     page = open_page(f"?tab=train&saved={early}&length=4")
     expect(page.locator("#train-prompt")).to_contain_text(f"After {early} steps", timeout=60_000)
     expect(page.locator("#train-loss .main-svg").first).to_be_visible()

@@ -5,7 +5,7 @@ import torch
 
 from gpt.engine.compiled_pass import Piece, Room, Text, head_logits, read_pieces
 from gpt.engine.packed_model import packed_model
-from gpt.engine.panels import PANEL
+from gpt.engine.panel_layout import PANEL
 from gpt.generation import logits_of
 
 from .tiny import CONFIG, IDS, a_model, by_modules, needs_library, read

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import linear
 
 from gpt.engine.compiled import wait_until_built
-from gpt.engine.panels import in_panels
+from gpt.engine.panel_layout import in_panels
 from gpt.engine.product import product_by
 
 

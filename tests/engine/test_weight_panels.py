@@ -10,7 +10,7 @@ from torch import Tensor
 from gpt.attribution.ablation import ablate
 from gpt.engine.compiled import Library, compiled_library
 from gpt.engine.packed_model import PackedModel, packed_model
-from gpt.engine.panels import from_panels
+from gpt.engine.panel_layout import from_panels
 from gpt.engine.weight_panels import packed_from, weight_panels, weights_of_files
 from gpt.generation import next_token_table
 from gpt.model import GPTModel

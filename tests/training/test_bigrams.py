@@ -10,7 +10,7 @@ import torch
 from gpt.tokenizer import VOCAB_SIZE, Tokenizer
 from gpt.training.bigrams import bigram_loss
 from gpt.training.stories import ENTROPY_PER_TOKEN, PATH
-from gpt.training.texts import divide, read_ids
+from gpt.training.training_texts import divide, read_ids
 
 TRAIN = [5, 7, 5, 7, 5, 7, 3, 5, 7, 9, 5, 7, 7, 9, 3]
 HELD_OUT = [5, 7, 9, 5, 3, 11, 5]

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 # Slow steps: tqdm draws a bar ten times a second at most.
 _BAR = """
 import time
-from gpt.training.progress import Bar
+from gpt.training.training_progress import Bar
 from gpt.training.training_steps import Record
 bar = Bar(0, 40)
 for step in range(1, 41):

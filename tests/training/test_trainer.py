@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gpt.training.asked import Asked
 from gpt.training.trainer import ENDED, FINISHED, NOTHING, PAUSED, RUNNING, Trainer, close_all
+from gpt.training.training_request import Asked
 
 TEXT = "A fox ran over the hill and looked for the red ball. " * 60
 OPTIONS = "--emb-dim 32 --layers 1 --heads 2 --context 16 --batch-size 4 --keep-steps 4 --seed 5"
@@ -31,22 +31,22 @@ def wait(ready: Callable[[], bool]) -> None:
 
 
 def steps(trainer: Trainer) -> int:
-    life = trainer.life()
-    return 0 if life is None else life.steps_done
+    history = trainer.history()
+    return 0 if history is None else history.steps_done
 
 
 def test_a_pasted_text_is_learned_to_the_end(trainer):
     assert trainer.state().kind == NOTHING
-    assert trainer.life() is None
+    assert trainer.history() is None
     trainer.start(Asked(TEXT, SHORT))
     assert trainer.name == "pasted"
     with pytest.raises(ValueError, match="A training runs on this server already"):
         trainer.start(Asked(TEXT, SHORT))
     wait(lambda: trainer.state().kind != RUNNING)
     assert trainer.state().kind == FINISHED, trainer.state()
-    life = trainer.life()
-    assert (life.steps_done, life.kept_steps[0], life.kept_steps[-1]) == (6, 0, 6)
-    assert life.about["text"] == "pasted.txt"
+    history = trainer.history()
+    assert (history.steps_done, history.kept_steps[0], history.kept_steps[-1]) == (6, 0, 6)
+    assert history.about["text"] == "pasted.txt"
     with pytest.raises(ValueError, match="There is no training to go on with"):
         trainer.go_on()
     folder = trainer.output
@@ -99,8 +99,8 @@ def test_one_that_is_stopped_is_finished_with_its_best_model(trainer):
     assert trainer.state().kind == RUNNING
     wait(lambda: trainer.state().kind != RUNNING)
     assert trainer.state().kind == FINISHED
-    life = trainer.life()
-    assert life.steps_planned == life.steps_done < 100_000
+    history = trainer.history()
+    assert history.steps_planned == history.steps_done < 100_000
     with pytest.raises(ValueError, match="There is no training to go on with"):
         trainer.go_on()
     name, folder = trainer.copy_of(None)
@@ -113,7 +113,7 @@ def test_one_that_is_stopped_is_finished_with_its_best_model(trainer):
     ]
     trainer.start_again()
     wait(lambda: steps(trainer) > 2)
-    assert trainer.life().steps_planned == 100_000
+    assert trainer.history().steps_planned == 100_000
 
 
 def test_one_that_is_paused_can_be_stopped(trainer):
@@ -138,7 +138,7 @@ def test_one_that_was_to_take_a_step_and_was_killed_is_not_called_paused(trainer
 
 
 def first_losses(trainer: Trainer) -> list[float]:
-    records = trainer.life().records
+    records = trainer.history().records
     return [records[0]["heldout_loss"], records[1]["loss"], records[2]["loss"]]
 
 

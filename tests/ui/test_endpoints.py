@@ -16,7 +16,7 @@ from gpt.library import Library
 from gpt.model_reference import UNTRAINED
 from gpt.ui.calculator.calculation import answer
 from gpt.ui.endpoints import build, calculate, row_answer, run_answer, spread_answer
-from gpt.ui.host.options import LAPTOP
+from gpt.ui.host.host_options import LAPTOP
 from tests.own_vocabulary import CHARACTERS, with_characters, with_ids
 
 TOKENIZER = Tokenizer()

@@ -10,6 +10,9 @@ from gpt.estimates.budget import memory_of
 from gpt.ui.calculator.figures import COMPONENTS, MEMORY_PARTS
 from gpt.ui.calculator.setting_controls import ConfigControls, WorkloadControls, settings_from
 from gpt.ui.common.colours import COLOURS
+from gpt.ui.inside.figures import ranks, stream_lengths
+from gpt.ui.layernorm.figures import what_if_depth, what_if_next
+from gpt.ui.train.figures import deviation_figure, loss_figure
 
 # Where a view is chosen, the view, its figure; then what is named there, and the idea whose colour it has.
 NAMED = [
@@ -93,3 +96,21 @@ def test_every_part_of_a_bar_has_its_name_colour_and_share_of_the_length(visitor
 def fields() -> list[str]:
     """The Calculator's fields in the order of its settings."""
     return [f"calc-{name}" for controls in (ConfigControls, WorkloadControls) for name in controls.__dataclass_fields__]
+
+
+PLACES, LENGTHS = ["emb.", "a", "b"], np.array([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("drawn", "x", "y"),
+    [
+        (stream_lengths(PLACES, LENGTHS, LENGTHS[1:]), "after block", "length (logarithmic)"),
+        (ranks(PLACES, ["A", "B"], np.ones((3, 2)), 0, 2), "after block", "rank of the final answer"),
+        (what_if_depth(PLACES, LENGTHS, LENGTHS), "block (norm1, then norm2)", "deviation (logarithmic)"),
+        (what_if_next(["A", "B"], [0.2, 0.1], [0.1, 0.2]), "probability", ""),
+        (deviation_figure(PLACES, {0: LENGTHS, 1: LENGTHS}, 1), "after", "deviation of the features"),
+        (loss_figure(([0, 1], [3.0, 2.0]), ([0], [3.0]), {}, "steps"), "steps", "loss, nats per token"),
+    ],
+)
+def test_each_axis_is_named_after_the_numbers_along_it(drawn, x, y):
+    assert (drawn.layout.xaxis.title.text, drawn.layout.yaxis.title.text) == (x, y)

@@ -4,7 +4,7 @@ import pytest
 
 from gpt import runs
 from gpt.model_reference import in_an_address
-from gpt.ui.tour.stop import PROMPT
+from gpt.ui.tour.tour_stop import PROMPT
 from tests.ui.visitor import Visitor
 
 

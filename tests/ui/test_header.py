@@ -12,7 +12,7 @@ from gpt.engine.packed_model import packed_model
 from gpt.library import Library
 from gpt.model_reference import UNTRAINED
 from gpt.ui.common.number_format import size
-from gpt.ui.loaded_line import differences, loaded_text
+from gpt.ui.loaded_model_line import differences, loaded_text
 from tests.own_vocabulary import with_characters, with_ids
 
 

@@ -7,8 +7,8 @@ from collections import Counter
 import gradio as gr
 import pytest
 
-from gpt.ui.attribution.switched_words import off_from, off_text
-from gpt.ui.common.place import linked_value
+from gpt.ui.attribution.ablation_words import off_from, off_text
+from gpt.ui.common.address_values import linked_value
 from gpt.ui.common.run_controls import Controls
 from tests.ui.visitor import Visitor
 

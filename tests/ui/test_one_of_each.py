@@ -14,8 +14,8 @@ from gpt.library import Library
 from gpt.runs import grow, new_run
 from gpt.sampling import Sampling
 from gpt.seeding import seeded
-from gpt.ui.tour.reading import Reading
-from gpt.ui.tour.stops import STOPS
+from gpt.ui.tour.tour_stops import STOPS
+from gpt.ui.tour.tour_text import Reading
 from tests.ui.visitor import Visitor
 
 COUNTED = (

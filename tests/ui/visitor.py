@@ -16,7 +16,7 @@ from gradio.helpers import special_args
 
 from gpt.library import Library
 from gpt.runs import Run
-from gpt.ui.host.options import LAPTOP, Options
+from gpt.ui.host.host_options import LAPTOP, Options
 from gpt.ui.page import build_page
 
 _numbers = count()

@@ -13,10 +13,11 @@ from ...attribution.neurons import neuron
 from ...runs import Run
 from ...sampling import likeliest
 from ...tokenizer import tokenizer_of
-from ..common.about import About, about_traced
+from ..common.address_values import named_place, one_of, place_in, text_of_place
 from ..common.attention_figure import attention_map
-from ..common.code import Code
+from ..common.captions import About, about_traced
 from ..common.code_behind import code_area, code_value
+from ..common.code_pieces import Code
 from ..common.colours import COLOURS
 from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
@@ -24,14 +25,13 @@ from ..common.drawing import Drawing, Updates, chosen_into, with_note
 from ..common.number_format import counted
 from ..common.page_context import Page
 from ..common.page_html import status
-from ..common.place import named_place, one_of, place_in, text_of_place
 from ..common.saved_pictures import pictured
 from ..common.selected_position import valid_position
 from ..common.traced_run import Traced, traced_prediction
 from . import account_words as words
 from .figures import bars, waterfall
-from .panel import limits
 from .panel_code import account_code
+from .view_panel import limits
 
 _MEAN, _MEAN_NAME = "mean", "the mean of all tokens"
 _N_RIVALS = 12
@@ -238,7 +238,7 @@ def _code(asked: _Asked) -> Code:
 
 
 def _detail(made: _Components, asked: _Asked, part: Part, number: int | None) -> Updates:
-    """What stands behind one part: a head's map, a feed-forward's neurons, or a word."""
+    """The details of one part: a head's map, a feed-forward's neurons, or a sentence."""
     if part.head is not None and part.block is not None:
         return _head_detail(made, asked, part.block, part.head)
     if part.component == "feed-forward" and part.block is not None:
@@ -289,6 +289,6 @@ def _feed_forward_detail(made: _Components, asked: _Asked, block: int, number: i
 
 
 def _largest(found: Account) -> int:
-    """The index of the head with most to say."""
+    """The index of the head that adds most, positive or negative."""
     heads = [index for index, part in enumerate(found.parts) if part.head is not None]
     return max(heads, key=lambda index: abs(found.parts[index].value))

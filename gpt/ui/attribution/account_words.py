@@ -20,7 +20,7 @@ _IDEAS = {
     "norm shift": "norms",
     "rounding": "weights",
 }
-# What the parts that cannot be opened further are.
+# What the parts without further details are.
 MEANINGS = {
     "token embedding": "the last token's own row of the embedding, before anything was read.",
     "position embedding": "the row of its position.",
@@ -79,7 +79,7 @@ def rises(found: Account) -> list[Rise]:
 
 
 def parts_html(found: Account, chosen: int) -> str:
-    """HTML of the parts with most to say, for or against, and of all the others as one row."""
+    """HTML of the parts with the largest values, positive or negative, and of all the others as one row."""
     order = sorted(range(len(found.parts)), key=lambda index: -abs(found.parts[index].value))
     shown = order[:_N_PARTS]
     largest = abs(found.parts[order[0]].value) or 1.0
@@ -97,7 +97,7 @@ def parts_html(found: Account, chosen: int) -> str:
 
 
 def neurons_html(found: FeedForwardAccount, chosen: int) -> str:
-    """HTML of the neurons with most to say, and of the others and the bias."""
+    """HTML of the neurons with the largest values, and of the others and the bias."""
     order = found.values.abs().argsort(descending=True).tolist()
     shown = order[:_N_NEURONS]
     largest = float(found.values.abs().max()) or 1.0
@@ -137,7 +137,7 @@ def _row(index: int, text: str, value: float, largest: float, colour: str, chose
 
 
 def _bar(value: float, largest: float, colour: str) -> str:
-    """A bar to the right of the middle for what speaks for the token, to the left for what speaks against it."""
+    """A bar: to the right of the middle for what raises the logit, to the left for what lowers it."""
     share = 50 * min(abs(value) / largest, 1)
     left = 50 if value >= 0 else 50 - share
     return (

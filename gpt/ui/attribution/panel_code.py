@@ -5,11 +5,11 @@ from typing import Any
 
 from ...runs import Run
 from ...tokenizer import AnyTokenizer, Tokenizer
-from ..common.code import Code, code
+from ..common.code_pieces import Code, code
 from ..common.run_code import ids_code, model_code, tokenizer_code
 from .prediction import Prediction
 
-_IMPORTANCE = "gpt.attribution.importance"
+_IMPORTANCE = "gpt.attribution.token_importance"
 
 _CHANGE = """
 own, changed = (network(torch.tensor([{before}]))[0, -1].double().log_softmax(-1) for network in (model, altered))

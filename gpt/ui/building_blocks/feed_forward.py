@@ -4,8 +4,8 @@ import gradio as gr
 
 from ...chapter.feed_forward import FeedForwardPass, feed_forward_pass, strongest_neurons
 from ...runs import Run
-from ..common.about import About, about_traced
 from ..common.block_choice import block_in, block_slider
+from ..common.captions import About, about_traced
 from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file
@@ -25,9 +25,9 @@ KEY = "feed-forward"
 LABEL = "Feed-forward"
 SECTION = "section 4.3"
 INTRO = (
-    "Every token on its own is stretched to several times its width (four in the chapter), goes through GELU and is "
-    "pressed back. Pick a token and a block: each small square is one number, orange above 0 and blue below; in the "
-    "middle the orange ones fire."
+    "Every token alone is expanded to several times its width (four in the chapter), goes through GELU and is "
+    "contracted again. Pick a token and a block: each small square is one number, orange above 0 and blue below; in "
+    "the middle the orange ones fire."
 )
 
 

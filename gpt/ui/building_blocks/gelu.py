@@ -6,8 +6,8 @@ from torch import Tensor
 from ...chapter.feed_forward import feed_forward_pass, histogram
 from ...chapter.gelu import activation_curves
 from ...runs import Run
-from ..common.about import About, about_traced
 from ..common.block_choice import block_in, block_slider
+from ..common.captions import About, about_traced
 from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file, save_button

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ...runs import Run
 from ...tracing import WINDOW
-from ..common.code import Code, code
+from ..common.code_pieces import Code, code
 from ..common.run_code import ids_code, model_code, prompt_code, traced_code
 from ..common.traced_run import Traced
 

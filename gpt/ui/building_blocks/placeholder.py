@@ -8,7 +8,7 @@ from ...chapter.placeholder import PARTS, PartsResult, compare_parts
 from ...library import LoadedModel
 from ...runs import Run
 from ...tokenizer import AnyTokenizer
-from ..common.about import about_run
+from ..common.captions import about_run
 from ..common.code_behind import code_area, code_value
 from ..common.colours import COLOURS
 from ..common.downloads import File, csv_file
@@ -29,8 +29,9 @@ INTRO = (
 )
 
 _WHY_SO_FAR = (
-    "Such a divergence is true: without LayerNorm the numbers grow from block to block, and the logits with them, "
-    "until the model is as good as sure of one token, and what the whole model expects lies that many bits below it."
+    "Such a divergence is no mistake: without LayerNorm the numbers grow from block to block, and the logits with "
+    "them. In the end the model is almost certain of one token, and what the whole model expects lies that many bits "
+    "below it."
 )
 _LADDER = [tuple(PARTS)[:count] for count in range(len(PARTS) + 1)]
 _NAMES = ["4.1 placeholder", *(f"{section} + {name}" for name, section in PARTS.items()), "Your own model"]

@@ -6,7 +6,7 @@ import gradio as gr
 
 from ...chapter.shortcuts import block_gradients, chapter_gradients
 from ...runs import Run
-from ..common.about import About, about_run
+from ..common.captions import About, about_run
 from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file, save_button

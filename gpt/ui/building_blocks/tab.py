@@ -5,11 +5,11 @@ from typing import Any
 
 import gradio as gr
 
+from ..common.address_values import by_id, one_of
 from ..common.components import intro, note_area
 from ..common.drawing import Drawing, Updates
 from ..common.page_context import Page
-from ..common.place import by_id, one_of
-from . import dropout, feed_forward, gelu, placeholder, printed, shortcuts, tensor_shapes, text_loop
+from . import dropout, feed_forward, gelu, placeholder, printed_figures, shortcuts, tensor_shapes, text_loop
 
 KEY = "building-blocks"
 LABEL = "Building blocks"
@@ -24,7 +24,7 @@ PANELS: tuple[Any, ...] = (
     tensor_shapes,
     text_loop,
     dropout,
-    printed,
+    printed_figures,
 )
 
 

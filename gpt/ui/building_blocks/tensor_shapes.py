@@ -14,7 +14,7 @@ from ...library import LoadedModel
 from ...runs import Run
 from ...tokenizer import tokenizer_of
 from ...tracing import WINDOW
-from ..common.about import About
+from ..common.captions import About
 from ..common.code_behind import code_area, code_value
 from ..common.components import view_choice
 from ..common.downloads import File, json_file

@@ -10,14 +10,14 @@ from ...chapter.text_loop import LoopStep, slow_loop
 from ...library import Library
 from ...runs import Run
 from ...tokenizer import AnyTokenizer
-from ..common.about import about_run
+from ..common.address_values import named_place
+from ..common.captions import about_run
 from ..common.code_behind import code_area, code_value
 from ..common.downloads import File, csv_file
 from ..common.drawing import Drawing, Updates
 from ..common.number_format import chance, percent
 from ..common.page_context import Page
 from ..common.page_html import bar, table
-from ..common.place import named_place
 from .panel_code import turns_code
 from .panel_tokens import last_tokens, token_html
 

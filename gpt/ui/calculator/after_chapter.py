@@ -15,7 +15,7 @@ from ..common.code_behind import code_area, code_value
 from ..common.components import note_area, plot, plot_area
 from ..common.number_format import counted, percent, size
 from ..common.page_html import problem, table
-from .after_inputs import AfterInputs, as_reading, own_of, rates_of, variants_of
+from .after_chapter_inputs import AfterInputs, as_reading, own_of, rates_of, variants_of
 from .calculation import about_settings
 from .estimate_code import after_code
 from .estimate_tables import duration, operations, symbols_line
@@ -86,7 +86,7 @@ def after_panel(filled: AfterInputs, first: Values, allow_measuring: bool) -> Af
 
 
 def after_chapter(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values:
-    """All the panel shows; what cannot be is said beside its fields, and what stood there stays."""
+    """All that the panel shows. An impossible value is reported beside its fields, and the old results stay."""
     reading = as_reading(workload)
     return (
         _caches(config, reading, asked)

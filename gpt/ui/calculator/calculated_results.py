@@ -14,14 +14,14 @@ from ...estimates.flops import count_flops
 from ...estimates.measurement import slowness
 from ...estimates.resident_memory import resident_peak
 from ...estimates.workload import Workload
-from ..common.about import About
+from ..common.captions import About
 from ..common.code_behind import code_value
 from ..common.components import plot
 from ..common.drawing import Updates
 from ..common.page_html import problem
 from . import estimate_tables as tables
 from .after_chapter import Values, after_chapter
-from .after_inputs import AfterInputs, first_inputs
+from .after_chapter_inputs import AfterInputs, first_inputs
 from .calculation import about_settings
 from .estimate_code import measuring_code, memory_code, operations_code, parameters_code
 from .figures import flop_bar, memory_bar, memory_curve, parameter_bars
@@ -79,7 +79,7 @@ class ResultComponents:
     best_note: Any
     best: Any
     after_code: Any
-    measure_note: Any  # this and the next are None without leave to measure
+    measure_note: Any  # this and the next are None where measuring is not allowed
     measure_code: Any
 
     def all(self) -> list[Any]:

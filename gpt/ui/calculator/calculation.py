@@ -11,10 +11,10 @@ from ...estimates.formula import Formula
 from ...estimates.measured_process import Measurement
 from ...estimates.resident_memory import resident_peak
 from ...estimates.workload import Workload
-from ..common.about import About
+from ..common.captions import About
 from ..common.number_format import counted
-from .after_inputs import AfterInputs
-from .after_saved import after_record, after_sums
+from .after_chapter_files import after_record, after_sums
+from .after_chapter_inputs import AfterInputs
 from .setting_controls import same_model
 
 

@@ -5,9 +5,9 @@ from dataclasses import fields
 from ...config import PRESET_NAMES, GPTConfig
 from ...estimates.cache_variants import cache_variants
 from ...estimates.workload import Workload, work_symbols
-from ..common.code import Code, code
+from ..common.code_pieces import Code, code
 from ..common.run_code import model_code
-from .after_inputs import AfterInputs, own_of, rates_of, variants_of
+from .after_chapter_inputs import AfterInputs, own_of, rates_of, variants_of
 
 _PARTS = ("weights", "gradients", "optimizer", "activations", "kv_cache", "logits")
 

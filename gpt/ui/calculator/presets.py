@@ -100,7 +100,7 @@ def filled_with_loaded(settings: Mapping[str, Any], loaded: LoadedModel) -> dict
 
 
 def untouched(settings: Mapping[str, Any], filled: Filled) -> bool:
-    """Whether the fields still show what filled them by itself."""
+    """Whether the fields still show the values that were filled in without a click."""
     try:
         return same_model(config_from(settings), filled.config)
     except ValueError:

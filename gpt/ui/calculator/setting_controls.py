@@ -109,7 +109,7 @@ def config_controls(config: GPTConfig) -> ConfigControls:
 
 
 def workload_controls(workload: Workload) -> tuple[WorkloadControls, gr.Row]:
-    """What the model is asked to do, filled in, and the row of what only training has a use for."""
+    """What the model is asked to do, filled in, and the row of what only training needs."""
     mode = gr.Radio(list(MODES), value=workload.mode, label="What for", show_label=False, elem_id="calc-mode")
     with gr.Row():
         batch_size = gr.Number(
@@ -166,7 +166,7 @@ def config_from(settings: Mapping[str, Any]) -> GPTConfig:
 
 
 def workload_from(settings: Mapping[str, Any]) -> Workload:
-    """The workload in the fields that the mode has a use for. Raises ValueError when it is impossible."""
+    """The workload in the fields that the mode needs. Raises ValueError when it is impossible."""
     counts = {name: whole(name, settings[name]) for name in ("batch_size", "seq_len")}
     training = ("optimizer", "recompute") if settings["mode"] == "training" else ()
     return Workload(**counts, **{name: settings[name] for name in ("mode", "dtype", *training)})

@@ -13,22 +13,22 @@ from ...estimates.formula import Formula
 from ...estimates.workload import Workload
 from ...library import LoadedModel
 from ...model_reference import Reference
+from ..common.address_values import by_id
 from ..common.components import intro, note_area
 from ..common.downloads import File, csv_file, json_file, save_button
 from ..common.drawing import Drawing, Updates, with_note
 from ..common.page_context import Page
 from ..common.page_html import problem
-from ..common.place import by_id
 from . import estimate_tables as tables
 from . import presets
 from .after_chapter import Values
 from .calculated_results import PRESETS, Asked, asked_from, calculated
 from .calculation import Measured, about_settings, answer, measured_rows, record, sums
 from .loaded_weights import loaded_weights, textbook_note
+from .measured_rates import wire_rates
 from .measuring_panel import wire_measuring
-from .panels import Panels, build_panels
 from .presets import Fields, Filled
-from .rates import wire_rates
+from .result_panels import Panels, build_panels
 from .setting_controls import (
     config_controls,
     config_from,
@@ -65,8 +65,9 @@ def build(page: Page) -> None:
     """Lay the tab out and wire it."""
     measures = page.options.allow_measuring
     intro(
-        "What a model of any size weighs, needs and costs, each figure beside the sum that gives it. Choose a size or "
-        "type your own, switch to training" + (", then measure the real thing on this machine." if measures else "."),
+        "How many parameters a model of any size has, and how much memory and computing it takes: each figure with "
+        "its formula. Choose a size or type your own, switch to training"
+        + (", then measure the real thing on this machine." if measures else "."),
         "section 4.6",
     )
     first = presets.first_settings(page.library)

@@ -9,7 +9,7 @@ from .colours import ACCENT, COLOURS, translucent
 from .figure_template import figure, token_axis, token_names
 from .number_format import chance
 
-# Opacity is the square root of a share: small weights stay visible, and the page's colour stands for none.
+# Opacity is the square root of a share: small weights stay visible, and a cell without colour is a weight of 0.
 _SHARE_SCALE = [[share, translucent(ACCENT, share**0.5)] for share in (0, 0.01, 0.04, 0.1, 0.2, 0.4, 0.7, 1)]
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from .about import About
+from .captions import About
 from .choice_script import CHOOSING
 from .colours import ACCENT, channels
 from .saved_pictures import words_of

@@ -4,7 +4,7 @@ from html import escape
 
 import gradio as gr
 
-from .code import Code
+from .code_pieces import Code
 
 LABEL = "The code behind it"
 _TEMPLATE = (
@@ -13,7 +13,7 @@ _TEMPLATE = (
     '<button type="button" class="copy-code"><span aria-live="polite">Copy</span></button></div>'
     "<pre><code>' + value + '</code></pre></details>' : ''}"
 )
-# A drawing of the view makes the fold anew, or closes it: only the visitor does that.
+# When a view is drawn again, the fold is made again, and would be closed. Only the visitor opens and closes it.
 _EVENTS = r"""
 let open = false;
 element.addEventListener('click', (event) => {
@@ -32,7 +32,7 @@ element.addEventListener('click', async (event) => {
     label.textContent = 'Copied';
     setTimeout(() => { label.textContent = 'Copy'; }, 1500);
   } catch {
-    // The browser lets this page copy nothing: the visitor copies what is selected.
+    // The browser does not let this page copy: the lines are selected, and the visitor copies them.
     getSelection().selectAllChildren(lines);
   }
 });

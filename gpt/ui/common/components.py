@@ -7,7 +7,7 @@ import gradio as gr
 import plotly.graph_objects as go
 from gradio.components.plot import PlotData
 
-from .about import About
+from .captions import About
 from .figure_in_words import figure_in_words
 from .glossary import hinted
 

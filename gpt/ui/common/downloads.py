@@ -12,7 +12,7 @@ from gradio.components import Component
 from ...engine.weights_digest import DIGEST_OF
 from ...library import LoadedModel
 from ...version import APP, full_version
-from .about import About
+from .captions import About
 
 _BYTE_ORDER_MARK = "\ufeff"
 _BEGIN_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -30,7 +30,8 @@ KEPT_EVENT: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 
 class Drawing:
     """A function, the components whose values it takes in their order, and those that it may change.
 
-    fn gives Updates of at least one of the outputs. One that does not read a text with a model never waits for one.
+    fn gives Updates of at least one of the outputs. A function that does not read a text with a model never waits for a
+    model.
     """
 
     fn: Callable[..., Updates]

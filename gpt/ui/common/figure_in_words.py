@@ -34,7 +34,7 @@ class _Values:
 def figure_in_words(figure: go.Figure) -> str:
     """A sentence for each series: all of its values if they are few, else the ends, the lowest and the highest.
 
-    What says nothing on hover only guides the eye, and is left out.
+    A series without a text on hover is only a guide line, and is left out.
     """
     series: dict[str, list[Any]] = defaultdict(list)
     titles: dict[Any, str] = {}  # of the panels: there may be a line for every token in each
@@ -134,5 +134,5 @@ def _tick(axis: Any, place: Any) -> Any:
 
 
 def _plain(label: Any) -> str:
-    """A plotly label as text: what is markup in it is gone."""
+    """A plotly label as text, without its markup."""
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", str(label))).split())

@@ -22,7 +22,7 @@ _AXIS = {"gridcolor": _GRID, "zerolinecolor": _GRID, "linecolor": _GRID, "ticks"
 
 
 def figure(x_title: str = "", y_title: str = "", height: int = 280) -> go.Figure:
-    """An empty figure in the house style; titles carry the unit, height is in pixels."""
+    """An empty figure in the style of this app; titles carry the unit, height is in pixels."""
     return go.Figure(
         layout={
             "template": "none",
@@ -96,7 +96,7 @@ def token_names(labels: Sequence[str], first: int = 1) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Text as a plotly label, which may hold some HTML: markup in it is shown, not obeyed."""
+    """Text as a plotly label, which may hold some HTML: markup in it is shown as text."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -78,7 +78,7 @@ GLOSSARY: dict[str, Word] = {
         "Two layers that work on each token alone: to four times the width, through GELU, and back.", "4.3"
     ),
     "neuron": Word("One of the numbers in the wide middle of a feed-forward network.", "4.3"),
-    "GELU": Word("A smooth bend: it lets large numbers through and holds back negative ones.", "4.3"),
+    "GELU": Word("A smooth curve: it lets large numbers through and holds back negative ones.", "4.3"),
     "gradient": Word("How much the error would change if a number changed a little. Training follows it.", "4.4"),
     "dropout": Word("While training, some numbers are set to 0 at random, so that no single one is relied on.", "3.5"),
     "logit": Word(
@@ -95,8 +95,8 @@ GLOSSARY: dict[str, Word] = {
     ),
     "top-k": Word("Only the k likeliest tokens can be drawn, the others are cut off.", "5.3"),
     "top-p": Word("Only the likeliest tokens that together have this probability can be drawn.", "5.3"),
-    "greedy": Word("Always the likeliest token: no chance, and the same text every time.", "4.7"),
-    "seed": Word("A number from which all chance follows: the same seed draws the same text again.", "4.6"),
+    "greedy": Word("Always the likeliest token: nothing is random, and the text is the same every time.", "4.7"),
+    "seed": Word("A number that decides all random draws: the same seed writes the same text again.", "4.6"),
     "entropy": Word(
         "How open the choice is, in bits: 0 when one token is certain, 1 for a coin, more for more tokens.", "5.1"
     ),
@@ -124,7 +124,7 @@ GLOSSARY: dict[str, Word] = {
         "4.6",
         ("lens",),
     ),
-    "attribution": Word("Which parts of the model spoke for the token, and which against it.", "4.5"),
+    "attribution": Word("Which parts of the model raised the score of the token, and which lowered it.", "4.5"),
     "ablation": Word("A part is switched off, to see what changes without it.", "4.5"),
     "patching": Word(
         "A number of one text is put into the pass of another, to see whether it carries the answer.", "4.5"

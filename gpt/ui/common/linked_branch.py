@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ...model import GPTModel
 from ...runs import Run, branch
-from .place import place_in
+from .address_values import place_in
 
 _LONGEST = 400  # characters in an address; of a branch of a branch, each is written again
 _SHOWN = 30  # characters of one that cannot be read

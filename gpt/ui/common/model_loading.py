@@ -9,7 +9,7 @@ _POLL_SECONDS = 0.2
 
 
 def loading(library: Library, reference: str) -> Iterator[str]:
-    """What to say while a model loads; who stops asking waits no longer. Raises what the load raised."""
+    """What to say while a model loads. A caller that stops iterating waits no longer. Raises what the load raised."""
     while not library.is_loaded(reference):
         with library.loading(reference) as load:
             yield load.said
@@ -18,5 +18,5 @@ def loading(library: Library, reference: str) -> Iterator[str]:
         try:
             load.answer()
         except NobodyWaits:
-            continue  # it ended for want of those who had waited before
+            continue  # the load was ended, because all who had waited for it had left
         return

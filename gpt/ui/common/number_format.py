@@ -36,9 +36,9 @@ def fine_percent(probability: float) -> str:
 
 
 def chance(probability: float, among: int = 2) -> str:
-    """As percent, for a probability of a softmax over as many: one of one is certain.
+    """As `percent`, for a probability of a softmax over `among` tokens. That of a single token is 1.
 
-    One of several is never 0 nor 1, also where float32 rounds it to them.
+    Among several it is never 0 or 1, also where float32 rounds it so.
     """
     return percent(_possible(probability) if among > 1 else probability)
 

@@ -10,11 +10,11 @@ from gradio.components import Component
 
 from ...library import Library
 from ...runs import Run
-from ..host.options import LAPTOP, Options
+from ..host.host_options import LAPTOP, Options
+from .address_values import Remembered
 from .downloads import File, save_button
 from .drawing import Drawing, Updates, with_note
 from .page_html import NO_RUN
-from .place import Remembered
 from .run_controls import Generating
 from .stoppable_work import Ongoing
 
@@ -74,7 +74,8 @@ class Page:
     def drawing_of(self, key: Component) -> Drawing:
         """Draws the tab whose key that component holds, as if it were opened. Call it once all tabs are there.
 
-        Not the one that starts runs: it shows them as they grow, and a drawing on its way would show an older one.
+        Not the one that starts runs: it shows them as they grow, and a drawing that is still under way would show an
+        older one.
         """
         assert self.generating is not None
         strip = self.generating.strip
@@ -116,7 +117,7 @@ class Page:
     ) -> None:
         """Let the address hold a state that only the server knows: write gives its text, read is Remembered's.
 
-        The page is told that text in a field that nobody sees.
+        The page is told that text in a hidden field.
         """
         told = gr.Textbox(write(state.value), visible="hidden")
         state.change(write, [state], [told], api_visibility="private")

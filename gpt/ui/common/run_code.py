@@ -6,7 +6,7 @@ from dataclasses import replace
 from ...model_reference import CHAPTER_SEED, STORYTELLER, UNTRAINED, Reference, file_name, is_path
 from ...runs import Run, n_unread
 from ...tokenizer import Tokenizer
-from .code import Code, code
+from .code_pieces import Code, code
 from .traced_run import Traced
 
 
@@ -22,7 +22,7 @@ def model_code(reference: str) -> Code:
     arguments += [f"n_heads={named.n_heads}"] if named.n_heads else []
     if named.name == STORYTELLER:
         return code(f"model = load_model({', '.join([repr('assets/storyteller'), *arguments])})", "load_model")
-    # Nobody else is told where a file of this machine lies.
+    # The path of a file on this machine is not shown to anybody else.
     path = f"PATH OF {file_name(named.name) if is_path(named.name) else named.name}"
     call = f"load_model({', '.join([repr(path), *arguments])})"
     return code(f"# Write here where the model's folder or file lies on your machine.\nmodel = {call}", "load_model")

@@ -36,4 +36,4 @@ class Generating:
     fn: Callable[..., Any]
     inputs: Sequence[Any]
     outputs: Sequence[Any]
-    compare_after: Callable[[Listener], None]  # an event that may have made another run: see `generate.beside`
+    compare_after: Callable[[Listener], None]  # what `generate.comparison_events` gives

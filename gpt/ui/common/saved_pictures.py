@@ -1,7 +1,7 @@
-"""Below every figure: its picture as PNG or SVG, with title and caption, in the page's font and on the page's ground.
+"""Below every figure: its picture as PNG or SVG, with title and caption, in the page's font and on its background.
 
 All of it happens in the browser. What a picture says is in the figure's `layout.meta`, or in the data-picture of a view
-that is written in HTML, which `drawn_views.js` draws: see `about.About.words`.
+that is written in HTML, which `drawn_views.js` draws: see `captions.About.words`.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from .about import About
+from .captions import About
 from .figure_template import FONT, MONO
 
 _VIEWS = Path(__file__).with_name("drawn_views.js")

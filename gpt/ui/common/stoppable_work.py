@@ -12,8 +12,8 @@ from typing import Any
 
 import gradio as gr
 
-# The stylesheet hides an idle Stop: Gradio passes `visible` on from a column to all that stands in it, so that one that
-# is shown again would show its Stop, too.
+# The stylesheet hides an idle Stop: Gradio passes the `visible` of a column on to everything in it, so a column that is
+# shown again would show its Stop, too.
 _STOP, _IDLE, _START = "stop-work", "idle", "start-work"
 
 
@@ -35,7 +35,10 @@ class Ongoing:
 
     @contextmanager
     def begin(self, request: gr.Request, model: str = "") -> Iterator[Event]:
-        """Work that has to end when the given event is set; the visitor's earlier work was stopped and has ended."""
+        """A block of work, which must end when the event that it is given is set.
+
+        The visitor's earlier work has ended before.
+        """
         visitor, work = request.session_hash, _Work(model)
         with self._guard:
             before, self._works[visitor] = self._works.get(visitor), work
@@ -44,7 +47,10 @@ class Ongoing:
 
     @contextmanager
     def begin_aside(self, request: gr.Request) -> Iterator[Event | None]:
-        """The same for work about what the page shows: it ends none but its own kind. None where other work goes on."""
+        """The same for work about the text that the page shows.
+
+        It ends only earlier work of this kind; it is given None where other work goes on.
+        """
         visitor, work = request.session_hash, _Work(is_aside=True)
         with self._guard:
             before = self._works.get(visitor)
@@ -75,7 +81,10 @@ class Ongoing:
 
     @contextmanager
     def waiting(self, visitor: str) -> Iterator[Event]:
-        """Work that waits to begin has to end when the given event is set; the last to wait is the one that counts."""
+        """A block that waits to begin, and must end when the event that it is given is set.
+
+        Of several that wait, only the last goes on.
+        """
         stopped = Event()
         with self._guard:
             before, self._waiting[visitor] = self._waiting.get(visitor), stopped

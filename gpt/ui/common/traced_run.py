@@ -66,7 +66,7 @@ class Traced:
 def traced_run(library: Library, run: Run, index: int | None) -> Traced:
     """The window of the run that holds token `index` of run.ids, traced by the run's model.
 
-    The first new token stands in for none, and for one that the run does not have.
+    Without an index, or with one that the run does not have, it is the first new token.
     """
     index = valid_position(run, index)
     model = library.get(run.model_name).model

@@ -13,18 +13,18 @@ from ...tokenizer import tokenizer_of
 from ..common.code_behind import code_area
 from ..common.components import intro
 from ..common.drawing import MODEL_EVENT, Drawing, Updates
-from ..common.in_line import while_waiting
 from ..common.page_context import Page
 from ..common.page_html import problem
 from ..common.run_controls import Controls, Generating
 from ..common.run_settings import check_prompt_of, settings_from
 from ..common.stoppable_work import start_for, stop_for, stop_when_clicked
 from ..common.token_strip import probability_legend, token_strip
+from ..common.waiting_events import while_waiting
 from ..map import tab as model_map
-from . import beside
-from .answer import Answer
+from . import comparison_events
 from .first_prompt import DEFAULT_PROMPT, readable
-from .saved import open_when_clicked, save_and_open
+from .run_display import RunDisplay
+from .run_files import open_when_clicked, save_and_open
 
 KEY = "generate"
 LABEL = "Generate"
@@ -37,7 +37,7 @@ EXAMPLES = (
 DEFAULT_LENGTH = 50
 
 
-def build(page: Page) -> tuple[Generating, Answer]:
+def build(page: Page) -> tuple[Generating, RunDisplay]:
     """Lay the tab out and wire it. Returns what starts a run from other tabs, and where it is shown."""
     intro(
         "Type a beginning and watch the model continue it one token at a time; the stronger the blue, the more "
@@ -54,27 +54,27 @@ def build(page: Page) -> tuple[Generating, Answer]:
             with gr.Accordion("Plain text", open=False):
                 text = gr.Textbox(show_label=False, container=False, lines=4, buttons=["copy"], elem_id="run-text")
             opening = save_and_open(page)
-            besides = beside.lay_out(page.library)
+            besides = comparison_events.lay_out(page.library)
         with gr.Column(min_width=0, elem_classes=["settings"]):
             controls = Controls(*(prompt, *_settings(page.options.max_tokens), begin))
     code = code_area("run-code")
-    answer = Answer(page.run, prompt, strip, text, run_status, stop, code, page.whose, page.branch, besides.area)
-    opened = open_when_clicked(opening, page, answer, controls)
-    stream = _streaming(page, answer)
+    display = RunDisplay(page.run, prompt, strip, text, run_status, stop, code, page.whose, page.branch, besides.area)
+    opened = open_when_clicked(opening, page, display, controls)
+    stream = _streaming(page, display)
 
     def redrawn(run: Run | None) -> Updates:
         """Another tab may have made the run that is shown."""
-        return {strip: gr.skip()} if run is None else answer.shown(run) | answer.behind(run)
+        return {strip: gr.skip()} if run is None else display.shown(run) | display.behind(run)
 
-    outputs = answer.all()
+    outputs = display.all()
     inputs = [page.model, *controls.all()]
     written = gr.on([start.click, controls.prompt.submit], stream, inputs, outputs, **MODEL_EVENT)
     stop_when_clicked(stop, page.ongoing)
-    page.when_opened(KEY, Drawing(redrawn, [page.run], [strip, answer.text, code], reads_text=False))
-    compare_after = beside.wire(page, answer, besides, KEY)
+    page.when_opened(KEY, Drawing(redrawn, [page.run], [strip, display.text, code], reads_text=False))
+    compare_after = comparison_events.wire(page, display, besides, KEY)
     for made in (written, opened):
         compare_after(made.then)
-    return Generating(controls, strip, stream, inputs, outputs, compare_after), answer
+    return Generating(controls, strip, stream, inputs, outputs, compare_after), display
 
 
 def _asking(page: Page) -> tuple[gr.Textbox, gr.Checkbox, gr.Button, gr.Button]:
@@ -112,9 +112,15 @@ def _settings(most_tokens: int) -> tuple[Any, ...]:
             elem_id="length",
         )
         temperature = gr.Slider(
-            0.05, 2, 0.8, step=0.05, label="Temperature", info="Low is safe, high surprises.", elem_id="temperature"
+            0.05,
+            2,
+            0.8,
+            step=0.05,
+            label="Temperature",
+            info="Low: likely tokens. High: surprises.",
+            elem_id="temperature",
         )
-    greedy = gr.Checkbox(False, label="Greedy: always the most probable token, no chance", elem_id="greedy")
+    greedy = gr.Checkbox(False, label="Greedy: always the most probable token", elem_id="greedy")
     with gr.Accordion("Top-k, top-p, seed", open=False), gr.Row():
         top_k = gr.Slider(0, 200, 50, step=1, label="Top-k", info="Only the k likeliest; 0 is off.", elem_id="top_k")
         top_p = gr.Slider(
@@ -133,7 +139,7 @@ def _settings(most_tokens: int) -> tuple[Any, ...]:
     return length, temperature, top_k, top_p, seed, greedy
 
 
-def _streaming(page: Page, answer: Answer) -> Callable[..., Iterator[Updates]]:
+def _streaming(page: Page, display: RunDisplay) -> Callable[..., Iterator[Updates]]:
     """The function that starts a run: it takes the visitor's model and the values of `Controls`."""
 
     def stream(
@@ -151,21 +157,21 @@ def _streaming(page: Page, answer: Answer) -> Callable[..., Iterator[Updates]]:
         try:
             sampling = Sampling(0.0 if greedy else temperature, int(top_k), top_p)
             settings = settings_from(length, sampling, seed, page.options.max_tokens)
-            # Refused before it ends a run that is growing, or waits for a model.
+            # Wrong settings are refused here, before a growing run is ended and before a model is waited for.
             if prompt != DEFAULT_PROMPT:
                 check_prompt_of(page.library, reference, prompt, begin_with_end_of_text)
         except ValueError as error:
-            yield {answer.status: problem(str(error))}
+            yield {display.status: problem(str(error))}
             return
         with page.ongoing.begin(request, reference) as stopped:
             try:
                 loaded = page.library.get(reference)
                 asked = readable(tokenizer_of(loaded.model), prompt)
                 if asked != prompt:
-                    yield {answer.prompt: asked}
+                    yield {display.prompt: asked}
                 run = new_run(loaded.model, loaded.reference, asked, settings, begin_with_end_of_text)
-                yield from answer.growing(grow(loaded.model, run), stopped, page.options.max_seconds)
+                yield from display.growing(grow(loaded.model, run), stopped, page.options.max_seconds)
             except (ValueError, WeightsError) as error:
-                yield answer.buttons(running=False) | {answer.status: problem(str(error))}
+                yield display.buttons(running=False) | {display.status: problem(str(error))}
 
-    return while_waiting(stream, answer.waits(page.ongoing, answer.status, "Stopped before the first token."))
+    return while_waiting(stream, display.waits(page.ongoing, display.status, "Stopped before the first token."))

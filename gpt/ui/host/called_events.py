@@ -13,8 +13,8 @@ import gradio as gr
 from starlette.datastructures import QueryParams
 
 from .event_values import shown
+from .open_routes import SESSION
 from .refusal import Refused
-from .routes import SESSION
 
 _SESSION = re.compile(SESSION)
 _KINDS: dict[type, str] = {str: "text", int: "a whole number", list: "a list"}
@@ -75,7 +75,7 @@ class Calls:
                 raise Refused(400, f"/{name} needs the parameter {parameter.name}: send it in the JSON object.")
 
     def _check_waiting(self, path: str, event: str | None, sessions: list[str]) -> None:
-        """Of a request for the answers of a session, or of one event: that there are any to come."""
+        """Raise Refused for a request for answers, of a session or of one event, where there are none to come."""
         queue = self.page._queue
         if event is not None and event not in queue.event_ids_to_events:
             waiting = queue.pending_event_ids_session.values()

@@ -22,8 +22,8 @@ from .sessions import Sessions
 
 _LOG = logging.getLogger("explorer")
 _LONGEST_WORD = 80  # characters
-_OUR_FAULT = "Something went wrong on this server, and its host can read what: try again, or with other values."
-_WAS_ENDED = "You were away for long, so this server let go of your text: press Generate to write it again."
+_OUR_FAULT = "Something went wrong on this server; the details are in its log. Try again, or with other values."
+_WAS_ENDED = "You were away for long, so this server has deleted your text: press Generate to write it again."
 
 ProcessApi = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -73,7 +73,7 @@ def refusal(error: Exception, event: BlockFunction) -> gr.Error:
 
 
 def readable(sentence: str) -> str:
-    """A sentence on one line, with a full stop, and without words that nobody reads to their end."""
+    """A sentence on one line, with a full stop, its longest words shortened."""
     words = (word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}…" for word in sentence.split())
     return f"{' '.join(words).rstrip('.')}."
 

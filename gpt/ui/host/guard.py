@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .arrival import Arrival
 from .called_events import Calls
-from .headers import with_headers
 from .host_names import Names
+from .incoming_requests import IncomingRequests
+from .open_routes import find_route
 from .refusal import Refused, send_refusal
 from .request_bodies import parsed, patient, read_body, replaying
-from .routes import find_route
+from .response_headers import with_headers
 from .server_counts import Counts
 from .sessions import Sessions
 
@@ -23,7 +23,7 @@ class Guard:
 
     app: ASGIApp
     names: Names
-    arrival: Arrival
+    requests: IncomingRequests
     calls: Calls
     sessions: Sessions
     counts: Counts
@@ -33,7 +33,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer(self.arrival.scope(scope), receive, with_headers(send, self.frame_ancestors))
+            await self._answer(self.requests.scope(scope), receive, with_headers(send, self.frame_ancestors))
         else:
             await send({"type": "websocket.close", "code": 1008})  # the page uses none
 
@@ -41,7 +41,7 @@ class Guard:
         try:
             headers = Headers(scope=scope)
             self.names.check(headers.get("host", ""), headers.get("origin"), scope["server"][0])
-            location = self.arrival.sent_on(scope)
+            location = self.requests.sent_on(scope)
             if location is not None:
                 await _redirect(location, send)
                 return

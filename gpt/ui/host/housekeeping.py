@@ -1,4 +1,4 @@
-"""What a server does every few seconds: it lets go of what nobody reads or uses, and once a minute says how it is."""
+"""What a server does every few seconds: it deletes what nobody reads or uses, and once a minute it logs its state."""
 
 import asyncio
 import logging
@@ -58,7 +58,7 @@ class Housekeeping:
                 await asyncio.to_thread(give_back_memory)
 
     def line_of_log(self) -> str:
-        """How the server is, in one line."""
+        """The state of the server, in one line."""
         memory = resident_bytes()
         taken = "" if memory is None else f"{memory / 1e6:,.0f} MB of memory, "
         return (

@@ -1,6 +1,8 @@
-"""What was written for visitors and waits to be read: what nobody reads is dropped, and what writes it ends.
+"""Messages that were written for visitors and wait to be read.
 
-Gradio would keep the messages of 2,000 sessions for ever, and let go of a reader's own when there are more.
+Those that nobody reads are dropped, and the event that writes them is ended.
+
+Gradio would keep the messages of 2,000 sessions for ever, and delete those of a reader when there are more.
 """
 
 from asyncio import Queue as AsyncQueue

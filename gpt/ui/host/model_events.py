@@ -23,13 +23,13 @@ from ...library import Library
 from ...model_loads import NobodyWaits
 from ...runs import check_prompt
 from ..common.drawing import MODEL_QUEUE
-from ..common.in_line import waits_of
 from ..common.time_limit import time_is_over
+from ..common.waiting_events import waits_of
 from .answer_order import AnswerOrder
 from .waiting_line import Line, Ticket
 
 _LOOK_SECONDS = 0.25  # between two looks at a load, at the line, and at whether the visitor is still there
-_SAID_AFTER_SECONDS = 1.5  # so long a visitor waits before a page says so that has no place for it
+_SAID_AFTER_SECONDS = 1.5  # how long a visitor waits before a page without a place for it says so
 _THREADS = 32
 _END = object()
 
@@ -115,7 +115,7 @@ class ModelEvents:
                 try:
                     load.answer()
                 except NobodyWaits:
-                    continue  # it ended for want of those who had waited before
+                    continue  # the load was ended, because all who had waited for it had left
                 return
 
     async def _steps(self, steps: Iterator[Any], client: Client, threads: ThreadPoolExecutor) -> AsyncIterator[Any]:
@@ -162,7 +162,7 @@ class _Visitor:
             raise asyncio.CancelledError
 
     def tell(self, said: str) -> None:
-        """Say it once, in a corner of the page, to who has waited for a while."""
+        """Say it once, in a corner of the page, to a visitor who has waited for a while."""
         if not self.is_told and self.event_id and monotonic() - self.since > _SAID_AFTER_SECONDS:
             self.page._queue.log_message(self.event_id, said, "In line", "info")
             self.is_told = True

@@ -1,4 +1,4 @@
-"""A request that gets no further: a status and one sentence, sent as JSON like FastAPI's own refusals."""
+"""A request that is refused: a status and one sentence, sent as JSON like FastAPI's own refusals."""
 
 import json
 

@@ -1,6 +1,6 @@
 """What a request brings: read whole before Gradio sees it, of a bounded size, and JSON that makes sense.
 
-And how long its answer may take to be taken.
+Also how long a client may take to receive the answer.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from starlette.types import Message, Receive, Scope, Send
 from .refusal import Refused
 
 MOST_BYTES = 2**20
-# So long may a body take to arrive, and so much of one that is too large is still taken in, so that its sender
-# comes to read the answer.
+# How long a body may take to arrive, and how much of one that is too large is still read, so that its sender gets to
+# read the answer.
 _PATIENCE_SECONDS = 20.0
 _MOST_DISCARDED_BYTES = 2**28
-# Of an answer that nobody takes, the connection is closed after so long.
+# The connection of an answer that nobody receives is closed after so long.
 _UNREAD_SECONDS = 60.0
 
 

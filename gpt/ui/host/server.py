@@ -22,23 +22,23 @@ from starlette.types import ASGIApp
 from ...library import Library
 from ...training.trainer import close_all
 from ..page import STYLESHEET, THEME
-from .arrival import Arrival
 from .called_events import Calls
 from .event_answers import answer_every_event
 from .guard import Guard
 from .host_names import names_of
+from .host_options import Options
 from .housekeeping import Housekeeping
-from .listening import NAME, address_of
+from .incoming_requests import IncomingRequests
+from .listening_address import NAME, address_of
 from .mailboxes import Mailboxes
 from .model_events import ModelEvents
-from .options import Options
 from .server_counts import Counts
 from .sessions import Sessions
 from .stream_ends import StreamEnds
 from .streamed_changes import send_whole_values
 from .waiting_line import Line
 
-# From SIGTERM on, requests may finish for so long, and the process lives for at most so long.
+# After SIGTERM: how long requests may take to finish, and when the process ends at the latest.
 _FINISH_SECONDS = 2
 _END_SECONDS = 4.0
 # Events that may be under way at once: one that waits for the model holds nothing but a place in a list.
@@ -78,14 +78,14 @@ def application(page: gr.Blocks, library: Library, options: Options) -> tuple[AS
         mcp_server=options.mcp,
     )
     names = names_of(options.host, options.allowed_hosts)
-    arrival = Arrival(options.root_path, options.trust_proxy, options.space_host, options.start_link)
+    requests = IncomingRequests(options.root_path, options.trust_proxy, options.space_host, options.start_link)
     mounted = whole.routes[-1]
     assert isinstance(mounted, Mount)
     assert isinstance(mounted.app, App)
     mounted.app.state_holder = sessions
     sessions.set_blocks(page)
     inner = StreamEnds(whole)
-    return Guard(inner, names, arrival, Calls(page), sessions, counts, options.frame_ancestors), mounted.app
+    return Guard(inner, names, requests, Calls(page), sessions, counts, options.frame_ancestors), mounted.app
 
 
 async def health(_: Request) -> JSONResponse:

@@ -1,6 +1,6 @@
-"""What is kept of each visitor between two events, and when it is let go of.
+"""What is kept of each visitor between two events, and when it is deleted.
 
-Gradio would keep half a megabyte for each of the last 10,000 sessions, connected or invented, a call being one too.
+Gradio would keep half a megabyte for each of the last 10,000 sessions, connected or invented; each call is one, too.
 """
 
 from collections import Counter, OrderedDict
@@ -15,13 +15,13 @@ import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
 
 _MOST_LEFT = 128  # sessions that no page is connected to
-_LEFT_SECONDS = 120.0  # so long a session is kept that no page was ever connected to
+_LEFT_SECONDS = 120.0  # how long a session is kept to which no page was ever connected
 _MOST_REMEMBERED = 5_000  # sessions that ended
 _LONGEST_REMEMBERED = 500  # characters
 
 
 class Session(SessionState):
-    """The states of one visitor, and the components that were changed for them; nothing for links that we lack."""
+    """The states of one visitor, and the components that were changed for them; nothing for deep links."""
 
     def __init__(self, page: gr.Blocks) -> None:
         self.blocks_config = copy(page.default_config)
@@ -109,7 +109,7 @@ class Sessions(StateHolder):
         self._calls.add(session)
 
     def end_idle(self, busy: set[str]) -> None:
-        """Let go of what is not needed, but of nothing that an event of a busy session may still use."""
+        """Delete what is not needed, but nothing that an event of a busy session may still use."""
         for session in self._calls - busy:
             self._calls.discard(session)
             self.session_data.pop(session, None)

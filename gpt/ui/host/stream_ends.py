@@ -1,10 +1,10 @@
 """Keeps an answer from being lost around the moment in which a session's stream of answers ends.
 
 Gradio ends a session's stream once nothing is under way. A page that hears of its next event before it hears of that
-end takes the stream for open, opens no new one, and never shows the answer.
+end believes that the stream is open, opens no new one, and never shows the answer.
 
-A browser that may keep answers asks a second time for a stream it has just asked for, where the one before was broken
-off while it was being kept: nobody reads the first of the two, and half of the answers go there.
+A browser that may cache answers requests a stream twice when the one before was interrupted while it was being cached.
+Nobody reads the first of the two, and half of the answers go there.
 """
 
 import asyncio

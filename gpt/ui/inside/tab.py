@@ -11,23 +11,23 @@ import gradio as gr
 from gradio.components import Component
 
 from ...runs import Run
-from ..attribution import panels as attribution
-from ..attribution.panels import Panels
-from ..common.about import about_run, about_traced
+from ..attribution import view_panels as attribution
+from ..attribution.view_panels import Panels
+from ..common.address_values import by_id, named_place
 from ..common.attention_maps import attention_maps, maps_value
+from ..common.captions import about_run, about_traced
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot, plot_area, view_choice
 from ..common.downloads import File, csv_file
 from ..common.drawing import Updates, chosen_into
 from ..common.page_context import Page
 from ..common.page_html import status
-from ..common.place import by_id, named_place
 from ..common.saved_pictures import pictured
 from ..common.selected_position import valid_position
+from ..common.tab_views import ViewArea, save_numbers
 from ..common.token_strip import probability_legend, strip_html, strip_token, token_strip
 from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
-from ..common.view import ViewArea, save_numbers
 from .view_code import view_code
 from .views import VIEWS, Look, about, all_heads_numbers
 

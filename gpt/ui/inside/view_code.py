@@ -1,6 +1,6 @@
 """The code behind the Inside tab's own views: attention, residual stream and logit lens out of one trace."""
 
-from ..common.code import Code, code
+from ..common.code_pieces import Code, code
 from ..common.run_code import rows, traced_code
 from .views import LENS_CANDIDATES, Look, lens_tokens
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from ...tracing import Lens, logit_lens, stream_norms
-from ..common.about import About, about_traced
 from ..common.attention_figure import attention_map
+from ..common.captions import About, about_traced
 from ..common.number_format import chance, real
+from ..common.tab_views import Numbers, Shown, View
 from ..common.token_strip import probability_legend, scaled_style
 from ..common.traced_run import Traced
-from ..common.view import Numbers, Shown, View
 from . import figures
 
 # Tokens beside each other in the lens table: as many as fit, and as the output head reads in well under a second.

@@ -6,7 +6,7 @@ import gradio as gr
 from torch import Tensor
 
 from ...chapter.layernorm_example import NormalizedRows, chapter_example, normalize_rows
-from ..common.about import About
+from ..common.captions import About
 from ..common.code_behind import code_area, code_value
 from ..common.components import plot, plot_area
 from ..common.downloads import File, csv_file, save_button

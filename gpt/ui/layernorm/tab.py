@@ -4,16 +4,16 @@ import gradio as gr
 
 from ...runs import Run
 from ...tracing import NORM_NAMES
+from ..common.address_values import by_id
 from ..common.block_choice import block_in, block_slider
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot_area, view_choice
 from ..common.drawing import Updates, chosen_into
 from ..common.page_context import Page
-from ..common.place import by_id
+from ..common.tab_views import ViewArea, save_numbers
 from ..common.token_strip import token_strip
 from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
-from ..common.view import ViewArea, save_numbers
 from . import chapter_example
 from .view_code import view_code
 from .views import VIEWS, Look, about

@@ -1,6 +1,6 @@
 """The code behind the LayerNorm tab: each view from a trace of the run, and section 4.2's example in torch alone."""
 
-from ..common.code import Code, code
+from ..common.code_pieces import Code, code
 from ..common.run_code import ids_code, rows, traced_code
 from .views import Look
 

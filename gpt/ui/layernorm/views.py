@@ -12,11 +12,11 @@ from ...model import LayerNorm
 from ...sampling import PLAIN_SOFTMAX, TokenTable, likeliest, token_table
 from ...tokenizer import AnyTokenizer
 from ...tracing import NormTrace, mean_and_variance, outlier_features
-from ..common.about import About, about_traced
+from ..common.captions import About, about_traced
 from ..common.number_format import counted, decimal, percent, real
 from ..common.page_html import table
+from ..common.tab_views import Numbers, Shown, View
 from ..common.traced_run import Traced, traced_without_norms
-from ..common.view import Numbers, Shown, View
 from . import figures
 
 

@@ -1,6 +1,6 @@
 """The code behind the Map: what the open box makes of the run's tokens."""
 
-from ..common.code import Code, code
+from ..common.code_pieces import Code, code
 from ..common.run_code import rows, traced_read
 from .boxes import Look
 

@@ -10,9 +10,9 @@ from ...tokenizer import tokenizer_of
 from ..common.glossary import hinted
 from ..common.number_format import chance, real
 from ..common.page_html import bar, table
+from .attention_steps import following_html
 from .boxes import Look
 from .code_lines import LEGEND, code_html
-from .following import following_html
 
 _SHOWN_CANDIDATES = 8
 

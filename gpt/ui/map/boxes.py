@@ -13,7 +13,7 @@ from ...tokenizer import tokenizer_of
 from ..common.number_format import chance, percent, real
 from ..common.traced_run import Traced
 from .code_lines import shape_text
-from .picture import Drawn
+from .model_picture import Drawn
 from .recorded_run import recorded_run
 from .words import BOXES, FLOPS, LENGTH, PARAMETERS, SHAPE, Box
 

@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 
 from ...runs import Run
-from ..common.about import about_traced
 from ..common.block_choice import block_in, block_slider, head_in, head_slider
+from ..common.captions import about_traced
 from ..common.choice_script import CHOOSING
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area
@@ -17,11 +17,11 @@ from ..common.saved_pictures import pictured
 from ..common.token_strip import token_strip
 from ..common.traced_run import traced_run
 from ..common.traced_strip import traced_strip, traced_text
+from .attention_steps import cell_chosen, following
 from .box_code import box_code
 from .box_details import box_details
 from .boxes import Look, map_of
-from .following import cell_chosen, following
-from .picture import FIRST_HEAD, map_svg
+from .model_picture import FIRST_HEAD, map_svg
 from .words import BOXES, CARRIED, SHAPE, Box
 
 KEY = "map"

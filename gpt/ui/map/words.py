@@ -120,7 +120,7 @@ FEED_FORWARD = Box(
     "feed-forward",
     "Feed-forward",
     "section 4.3",
-    "Each token on its own is stretched to a wider layer, passed through GELU, and pressed back. No token sees another "
+    "Each token alone is expanded to a wider layer, passed through GELU, and contracted again. No token sees another "
     "one here.",
     "feed-forward",
     "feed_forward",
@@ -172,7 +172,7 @@ TOKEN = Box(
     "token",
     "Next token",
     "section 4.7",
-    "One token is drawn by these probabilities and put behind the text. Then the whole way begins again, with a text "
+    "One token is drawn by these probabilities and appended to the text. Then everything begins again, with a text "
     "that is one token longer.",
     "kept",
     more="probabilities",

@@ -10,7 +10,7 @@ import gradio as gr
 
 from ...sampling import Sampling, TokenRow, TokenTable
 from ...tokenizer import AnyTokenizer
-from ..common.about import About
+from ..common.captions import About
 from ..common.choice_script import CHOOSING
 from ..common.number_format import fine_chance, fine_percent
 from ..common.saved_pictures import words_of

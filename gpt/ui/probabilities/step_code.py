@@ -2,7 +2,7 @@
 
 from ...runs import Run
 from ...sampling import Sampling
-from ..common.code import Code, code
+from ..common.code_pieces import Code, code
 from ..common.run_code import ids_code, read_before, shown_token
 
 

@@ -14,20 +14,20 @@ import gradio as gr
 from ...files.layouts import WeightsError
 from ...runs import Run, branch, finished, record
 from ..attribution import account_view
-from ..common.about import about_run
+from ..common.address_values import by_id
+from ..common.captions import about_run
 from ..common.components import intro
 from ..common.downloads import File, csv_file, json_file
 from ..common.drawing import KEPT_EVENT, MODEL_EVENT, Drawing, Updates, with_note
-from ..common.in_line import Waits, while_waiting
 from ..common.linked_branch import branch_text
 from ..common.page_context import Page
-from ..common.page_html import problem, status
-from ..common.place import by_id
+from ..common.page_html import problem
 from ..common.redraw_pace import paced
 from ..common.run_settings import check_prompt_of
 from ..common.selected_position import valid_position
 from ..common.stoppable_work import stop_button, stop_when_clicked
 from ..common.time_limit import within
+from ..common.waiting_events import waits_in_note, while_waiting
 from . import words
 from .candidate_table import COLUMNS, step_rows
 from .selected_token import RUN_COLUMNS, run_rows, select_token, token_scores
@@ -163,12 +163,6 @@ def _wire_branching(page: Page, tab: TabComponents, seen: list[Any]) -> None:
         except (ValueError, WeightsError) as error:
             yield {tab.note: problem(str(error)), tab.stop: stop_button(running=False)}
 
-    def waiting(said: str) -> Updates:
-        return {tab.note: status(said), tab.stop: stop_button(running=True)}
-
-    def stopped_waiting() -> Updates:
-        return {tab.note: "", tab.stop: stop_button(running=False)}
-
     def go_back(request: gr.Request, *inputs: Any) -> Updates:
         page.ongoing.end(request)
         now = Seen(*inputs)
@@ -177,7 +171,7 @@ def _wire_branching(page: Page, tab: TabComponents, seen: list[Any]) -> None:
         shown = {page.run: run, page.branch: branch_text(run)}
         return shown | draw_all(page, tab, replace(now, run=run, selection=selection), figure=True)
 
-    while_waiting(take, Waits(page.ongoing, waiting, stopped_waiting))
+    while_waiting(take, waits_in_note(page.ongoing, tab.note, tab.stop))
     tab.take.click(take, seen, everything, **MODEL_EVENT)
     stop_when_clicked(tab.stop, page.ongoing)
     tab.back.click(go_back, seen, everything, **KEPT_EVENT)

@@ -9,9 +9,9 @@ import gradio as gr
 from ...generation import Settings
 from ...runs import Run
 from ...sampling import Sampling
+from ..common.address_values import place_in, text_of_place
 from ..common.code_behind import code_area
 from ..common.components import note_area, plot_area
-from ..common.place import place_in, text_of_place
 from ..common.stoppable_work import stop_for
 from ..common.token_strip import token_strip
 from .candidate_table import candidate_table

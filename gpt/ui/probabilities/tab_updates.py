@@ -6,7 +6,7 @@ from time import monotonic
 import gradio as gr
 
 from ...runs import Run, finished
-from ..common.about import about_run
+from ..common.captions import about_run
 from ..common.code_behind import code_value
 from ..common.components import plot
 from ..common.drawing import Updates, with_note
@@ -62,9 +62,9 @@ def _is_linked(page: Page, now: Seen, run: Run) -> bool:
 
 
 def draw_strips(page: Page, tab: TabComponents, now: Seen) -> Updates:
-    """The strip of the run; of a branch, the strip of the run it parted from with its own beside it."""
+    """The strip of the run; for a branch, the strip of the run that it branched from, and its own beside it."""
     selected = valid_position(now.looked_at, now.position)
-    # One that nobody chose stays so; one that a link names may still have to be written.
+    # Where nobody has chosen a position, it stays None. One that a link names may not be written yet.
     is_kept = now.position is None or now.position == selected or not finished(now.looked_at)
     assert now.run is not None
     run, parent = now.run, now.run.parent
@@ -127,7 +127,7 @@ def draw_step(page: Page, tab: TabComponents, now: Seen) -> Updates:
 
 
 def draw_figure(page: Page, tab: TabComponents, now: Seen) -> Updates:
-    """The run as lines over its tokens; of a branch, with the run it parted from behind it."""
+    """The run as lines over its tokens; for a branch, with the run that it branched from behind it."""
     assert now.run is not None
     run, parent = now.run, now.run.parent
     scores = token_scores(page.library, run)

@@ -9,7 +9,7 @@ from ...library import Library
 from ...model_reference import Reference
 from ...runs import Run, n_unread, perplexity, surprisal_bits
 from ...sampling import Sampling, Scored
-from ..common.about import About, about_run
+from ..common.captions import About, about_run
 from ..common.number_format import counted, fine_chance
 from ..common.saved_pictures import pictured
 from ..common.token_strip import probability_legend, strip_html, strip_token

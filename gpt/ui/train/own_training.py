@@ -8,17 +8,17 @@ from typing import Any
 import gradio as gr
 
 from ...engine.fair_share import ASKING
-from ...training.asked import Asked
-from ...training.forecast import forecast
-from ...training.life import Life
-from ...training.progress import time_left
 from ...training.trainer import ENDED, FINISHED, NOTHING, PAUSED, RUNNING, State, Trainer
+from ...training.training_forecast import forecast
+from ...training.training_history import History
+from ...training.training_progress import time_left
+from ...training.training_request import Asked
 from ..common.components import note_area
 from ..common.drawing import KEPT_EVENT, Drawing, Listener, Updates, with_note
 from ..common.page_context import Page
 from ..common.page_html import problem, status
-from . import expectation, settings
-from .settings import Settings
+from . import forecast_words, training_settings
+from .training_settings import Settings
 
 STARTS = "The trainer starts: Python and torch take some seconds …"
 
@@ -42,7 +42,7 @@ class OwnTraining:
         """All that `updates` may change."""
         return [self.start, self.pause, self.step, self.go_on, self.stop, self.again, self.stands]
 
-    def updates(self, state: State, life: Life | None) -> Updates:
+    def updates(self, state: State, history: History | None) -> Updates:
         """How it stands, and what the visitor who asks may do."""
         mine = self.trainer.is_owned_by(ASKING.get().address)
         return {
@@ -52,7 +52,7 @@ class OwnTraining:
             self.go_on: gr.update(interactive=mine and state.can_go_on),
             self.stop: gr.update(interactive=mine and (state.kind == RUNNING or state.can_go_on)),
             self.again: gr.update(interactive=mine and state.kind not in (NOTHING, RUNNING)),
-            self.stands: problem(state.said) if state.kind == ENDED else status(_stands(state, life)),
+            self.stands: problem(state.said) if state.kind == ENDED else status(_stands(state, history)),
         }
 
 
@@ -60,7 +60,7 @@ def own_training(page: Page, trainer: Trainer) -> OwnTraining:
     """Lay it out and wire it; what a button does is drawn by those who listen to `changed`."""
     local = page.library.local_files
     with gr.Accordion("Train a model of your own", open=False, elem_id="train-own") as panel:
-        asked = settings.settings(local)
+        asked = training_settings.settings(local)
         takes = gr.HTML(elem_id="train-forecast", elem_classes=["flush"])
         note = note_area("train-own-note")
         with gr.Row():
@@ -84,7 +84,7 @@ def own_training(page: Page, trainer: Trainer) -> OwnTraining:
 
     def start_it(*values: Any) -> Updates:
         def started() -> Updates:
-            what = settings.asked(*values, local_files=local)
+            what = training_settings.asked(*values, local_files=local)
             _told(what, trainer)  # refuses what cannot be trained, before a process is made
             trainer.start(what, ASKING.get().address if of_strangers else None)
             return {start: gr.update(interactive=False)}
@@ -118,7 +118,7 @@ def _wire_forecast(
     asked: Settings, trainer: Trainer, local: bool, takes: gr.HTML, note: gr.HTML, opened: Listener
 ) -> None:
     def tell(*values: Any) -> Updates:
-        told = with_note(note, lambda: {takes: _told(settings.asked(*values, local_files=local), trainer)})
+        told = with_note(note, lambda: {takes: _told(training_settings.asked(*values, local_files=local), trainer)})
         return {takes: ""} | told  # what stood there is of other settings than those that are refused
 
     drawing = Drawing(tell, asked.all(), [note, takes], reads_text=False)
@@ -130,28 +130,31 @@ def _wire_forecast(
 
 def _told(asked: Asked, trainer: Trainer) -> str:
     """HTML: what the training would take, and what to expect. Raises ValueError for one that cannot be."""
-    with settings.parsed(asked) as parsed:
+    with training_settings.parsed(asked) as parsed:
         found = forecast(parsed)
-    lines = "".join(f"<li><b>{about}</b>: {escape(said)}</li>" for about, said in expectation.to_expect(found).items())
-    return f'{status(expectation.takes(found, *expectation.rate_of(trainer.life())))}<ul class="hints">{lines}</ul>'
+    lines = "".join(
+        f"<li><b>{about}</b>: {escape(said)}</li>" for about, said in forecast_words.to_expect(found).items()
+    )
+    takes = forecast_words.takes(found, *forecast_words.rate_of(trainer.history()))
+    return f'{status(takes)}<ul class="hints">{lines}</ul>'
 
 
-def _stands(state: State, life: Life | None) -> str:
+def _stands(state: State, history: History | None) -> str:
     """Plain sentence about a training that has not ended by itself."""
     if state.kind == NOTHING:
         return ""
-    if life is None:
+    if history is None:
         return STARTS if state.kind == RUNNING else "Paused."
-    at = f"step {life.steps_done:,} of {life.steps_planned:,}"
+    at = f"step {history.steps_done:,} of {history.steps_planned:,}"
     if state.kind == FINISHED:
         return f"Finished: {at}."
     if state.kind == PAUSED:
-        return f"Paused after {at}. One step and Go on take it up there; Start training begins another one."
-    timed = life.latest_seconds
+        return f"Paused after {at}. One step and Go on continue from there; Start training begins another one."
+    timed = history.latest_seconds
     if not timed:
         return f"Training: {at}."
     seconds = sum(timed) / len(timed)
-    schedule = life.about["plan"]["schedule"]
-    speed = schedule["batch_size"] * life.about["config"]["context_length"] / seconds
-    left = (life.steps_planned - life.steps_done) * seconds
+    schedule = history.about["plan"]["schedule"]
+    speed = schedule["batch_size"] * history.about["config"]["context_length"] / seconds
+    left = (history.steps_planned - history.steps_done) * seconds
     return f"Training: {at}, {speed:,.0f} tokens/s, {time_left(left)} left, and the time to measure."

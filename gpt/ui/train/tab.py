@@ -8,20 +8,20 @@ from typing import Any
 
 import gradio as gr
 
-from ...training.asked import Asked
-from ...training.life import Life, recorded_life
 from ...training.trainer import FINISHED, NOTHING, RUNNING, State, Trainer
+from ...training.training_history import History, recorded_history
+from ...training.training_request import Asked
+from ..common.address_values import by_id
 from ..common.code_behind import code_area, code_value
 from ..common.components import intro, note_area, plot, plot_area
 from ..common.downloads import File, csv_file, save_button
 from ..common.drawing import KEPT_EVENT, Drawing, Listener, Updates, with_note
 from ..common.page_context import Page
 from ..common.page_html import status
-from ..common.place import by_id
 from . import figures, words
-from .kept_step import KeptStep, kept_step
-from .opened_step import open_step
 from .own_training import OwnTraining, own_training
+from .saved_step_model import open_step
+from .saved_step_view import KeptStep, kept_step
 from .training_code import curves_code
 
 KEY = "train"
@@ -32,7 +32,7 @@ _POLL_SECONDS = 1.5
 _MOST_QUIET = 1200  # looks: whoever watches a paused training for half an hour may have left the page open
 _STRANGERS_SECONDS = 60.0
 _NOTHING_YET = "Nothing has been trained here yet: open “Train a model of your own”, and start."
-_AT_HOME = "This server shows a recorded training. On a machine of yours the page trains too: see the README."
+_AT_HOME = "This server shows a recorded training. On your own machine the page can train, too: see the README."
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ def build(page: Page) -> None:
     """Lay the tab out and wire it: curves are drawn again when they change, the kept step whenever one is chosen."""
     intro(
         "A small model learns to write, from random weights on. Follow its loss from knowing nothing down to the best "
-        "that is possible, then move through the saved steps: probabilities and attention grow out of noise.",
+        "that is possible, then move through the saved steps: probabilities and attention are noise at first, and "
+        "become clear.",
         "after section 4.7; training is chapter 5",
     )
     trains = page.options.allow_training
@@ -81,34 +82,34 @@ def build(page: Page) -> None:
             course = plot_area("train-course")
     save = gr.Row()
     behind = code_area("train-code")
-    inside = kept_step(recorded_life())
+    inside = kept_step(recorded_history())
 
-    def life_of(chosen: str | None) -> Life:
+    def history_of(chosen: str | None) -> History:
         if chosen != OWN or own is None:
-            return recorded_life()
-        life = own.trainer.life()
-        if life is None:
+            return recorded_history()
+        history = own.trainer.history()
+        if history is None:
             raise ValueError(_NOTHING_YET if own.trainer.state().kind != RUNNING else "The trainer starts …")
-        return life
+        return history
 
     def asked_of(chosen: str | None) -> Asked | None:
         return own.trainer.asked if chosen == OWN and own is not None else None
 
     def draw_curves(chosen: str | None, axis: str | None) -> Updates:
         def drawn() -> Updates:
-            life = life_of(chosen)
+            history = history_of(chosen)
             return {
-                said: status(words.about(life)),
-                loss: plot(_losses(life, axis or figures.STEPS), words.of_training("loss", life)),
-                course: plot(_course(life, axis or figures.STEPS), words.of_training("course", life)),
-                behind: code_value(curves_code(asked_of(chosen), life, _field(axis or figures.STEPS))),
+                said: status(words.about(history)),
+                loss: plot(_losses(history, axis or figures.STEPS), words.of_training("loss", history)),
+                course: plot(_course(history, axis or figures.STEPS), words.of_training("course", history)),
+                behind: code_value(curves_code(asked_of(chosen), history, _field(axis or figures.STEPS))),
             }
 
         return {said: "", loss: None, course: None, behind: ""} | with_note(note, drawn)
 
     def draw_step(chosen: str | None, *values: Any) -> Updates:
         # Of a training that is not there nothing is shown: what stood there is another's.
-        return inside.nothing() | with_note(note, lambda: inside.updates(life_of(chosen), asked_of(chosen), *values))
+        return inside.nothing() | with_note(note, lambda: inside.updates(history_of(chosen), asked_of(chosen), *values))
 
     def draw(chosen: str | None, axis: str | None, *values: Any) -> Updates:
         return draw_curves(chosen, axis) | draw_step(chosen, *values)
@@ -133,8 +134,8 @@ def build(page: Page) -> None:
 
     def file(chosen: str | None) -> File | None:
         try:
-            life = life_of(chosen)
-            return csv_file(words.of_training("measurements", life), *words.rows_of(life))
+            history = history_of(chosen)
+            return csv_file(words.of_training("measurements", history), *words.rows_of(history))
         except ValueError:
             return None
 
@@ -155,20 +156,22 @@ def _follow(
     clock = gr.Timer(_POLL_SECONDS, active=False)
     drawn = gr.State(None)  # Seen: what the page has drawn of it
 
-    def stands(state: State, life: Life | None, chosen: str | None, quiet: int = 0) -> Updates:
+    def stands(state: State, history: History | None, chosen: str | None, quiet: int = 0) -> Updates:
         # Somebody else may go on with what is paused: who watches it is to see that.
         watches = chosen == OWN and state.kind != NOTHING and quiet < _MOST_QUIET
-        told = own.updates(state, life) | {clock: gr.Timer(active=state.kind == RUNNING or watches)}
+        told = own.updates(state, history) | {clock: gr.Timer(active=state.kind == RUNNING or watches)}
         return told | {best: gr.update(interactive=chosen == OWN and state.kind == FINISHED)}
 
     def look(before: Seen | None, chosen: str | None, axis: str | None, step: str | None, *values: Any) -> Updates:
         state = own.trainer.state()  # before its log is read: what it wrote last would else never be drawn
-        life = own.trainer.life()
+        history = own.trainer.history()
         quiet = 0 if before is None or state.kind == RUNNING else before.quiet + 1
-        told = stands(state, life, chosen, quiet)
-        if life is None or chosen != OWN:
+        told = stands(state, history, chosen, quiet)
+        if history is None or chosen != OWN:
             return told
-        now = Seen(own.trainer.name, len(life.records), len(life.points), life.nearest_kept(life.steps_done))
+        now = Seen(
+            own.trainer.name, len(history.records), len(history.points), history.nearest_kept(history.steps_done)
+        )
         told[drawn] = replace(now, quiet=quiet)
         if before is None or now.looks_inside() != before.looks_inside():
             # Who looks at the newest step goes on to the next one.
@@ -178,7 +181,7 @@ def _follow(
         return told | (curves.fn(chosen, axis) if now.records != before.records else {})
 
     def begin(chosen: str | None) -> Updates:
-        return stands(own.trainer.state(), own.trainer.life(), chosen)
+        return stands(own.trainer.state(), own.trainer.history(), chosen)
 
     def show_own() -> Updates:
         if own.trainer.state().kind == NOTHING:  # the start was refused
@@ -211,19 +214,19 @@ def _field(over: str) -> str:
     return "tokens_seen" if over == figures.TOKENS else "step"
 
 
-def _losses(life: Life, over: str) -> Any:
-    trained = [record for record in life.records if record.get("loss") is not None]
+def _losses(history: History, over: str) -> Any:
+    trained = [record for record in history.records if record.get("loss") is not None]
     return figures.loss_figure(
         ([_x(each, over) for each in trained], [each["loss"] for each in trained]),
-        ([_x(each, over) for each in life.points], [each["heldout_loss"] for each in life.points]),
-        words.lines(life),
+        ([_x(each, over) for each in history.points], [each["heldout_loss"] for each in history.points]),
+        words.lines(history),
         over,
     )
 
 
-def _course(life: Life, over: str) -> Any:
-    trained = [record for record in life.records if record.get("loss") is not None]
-    shares = [(_x(each, over), share) for each in life.points if (share := words.accepted_share(each)) is not None]
+def _course(history: History, over: str) -> Any:
+    trained = [record for record in history.records if record.get("loss") is not None]
+    shares = [(_x(each, over), share) for each in history.points if (share := words.accepted_share(each)) is not None]
     curves: dict[str, figures.Curve] = {}
     if shares:
         curves[_ACCEPTED] = ([x for x, _ in shares], [y for _, y in shares])

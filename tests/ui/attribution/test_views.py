@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from gpt.attribution.ablation import ablate
-from gpt.attribution.effects import change
+from gpt.attribution.head_effects import change
 from gpt.attribution.head_scores import head_scores
 from gpt.runs import grow
-from gpt.ui.attribution.panels import NAMES
-from gpt.ui.attribution.switched_words import CANDIDATE_COLUMNS
+from gpt.ui.attribution.ablation_words import CANDIDATE_COLUMNS
+from gpt.ui.attribution.view_panels import NAMES
 from tests.ui.visitor import Visitor
 
 HEADS = 2  # of the visitor's model

@@ -11,8 +11,8 @@ from gpt.estimates.own_rate import OwnRate
 from gpt.estimates.roofline import Rates, next_token, prompt
 from gpt.estimates.workload import Workload
 from gpt.ui.calculator.after_chapter import NAMES, after_chapter
-from gpt.ui.calculator.after_inputs import AfterInputs, OwnReading, first_inputs
-from gpt.ui.calculator.after_saved import after_record, after_sums
+from gpt.ui.calculator.after_chapter_files import after_record, after_sums
+from gpt.ui.calculator.after_chapter_inputs import AfterInputs, OwnReading, first_inputs
 from gpt.ui.calculator.estimate_tables import duration
 from gpt.ui.common.number_format import percent
 from tests.estimates.test_formula import value_of

@@ -32,7 +32,7 @@ from gpt.ui.calculator.figures import COMPONENTS, MEMORY_PARTS, flop_bar, memory
 from gpt.ui.calculator.setting_controls import config_values, settings_by_name, settings_from
 from gpt.ui.calculator.tab import calculated_or_refused, csv_of, json_of
 from gpt.ui.common.number_format import percent, size
-from gpt.ui.host.options import read_options
+from gpt.ui.host.host_options import read_options
 from gpt.ui.page import build_page
 
 GPT2 = GPTConfig.preset("gpt2-124M")

@@ -1,4 +1,4 @@
-"""A visitor for whom the model in the box wrote a text: code behind the views is run as pasted."""
+"""A visitor for whom the bundled model wrote a text: code behind the views is run as pasted."""
 
 from pathlib import Path
 

@@ -4,7 +4,7 @@ import pandas
 import pytest
 import torch
 
-from gpt.ui.attribution.switching import MEAN, ZERO
+from gpt.ui.attribution.ablation_panel import MEAN, ZERO
 from tests.ui.code_behind.pasted import BLOCK, N_HEADS, executed, same, saved
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gpt.training.life import recorded_life
+from gpt.training.training_history import recorded_history
 from gpt.ui.common.number_format import chance, percent
 from gpt.ui.train import figures
 from tests.ui.code_behind.pasted import executed, saved
@@ -36,7 +36,7 @@ def test_the_curves_are_those_that_are_drawn(looking, over):
 
 @pytest.mark.parametrize(("step_at", "head", "measure"), [(5, 6, "Induction"), (-1, 0, "Previous token")])
 def test_a_saved_step_is_the_one_that_is_drawn(looking, step_at, head, measure):
-    step = recorded_life().kept_steps[step_at]
+    step = recorded_history().kept_steps[step_at]
     looking.put(train_step=str(step), train_head=head, train_measure=measure)
     looking.open_tab("Train")
     found = executed(looking, "train-step-code")

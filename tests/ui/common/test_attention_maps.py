@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gpt.ui.common.about import About
 from gpt.ui.common.attention_maps import maps_value, png, small_maps
+from gpt.ui.common.captions import About
 
 
 def test_small_maps_keep_every_head_in_its_place_and_its_strongest_cell():

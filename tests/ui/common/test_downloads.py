@@ -7,7 +7,7 @@ import json
 import pandas
 import pytest
 
-from gpt.ui.common.about import About, SelectedToken
+from gpt.ui.common.captions import About, SelectedToken
 from gpt.ui.common.downloads import csv_file, json_file
 
 ABOUT = About("Some numbers", "small", "Hello", {"block": 2}, SelectedToken(3, "·=", 796))

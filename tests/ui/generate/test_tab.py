@@ -17,7 +17,7 @@ TOKENIZER = Tokenizer()
 def generated(visitor, monkeypatch):
     """The visitor's run, written again by a clock that shows three seconds from the first token on."""
     clock = chain([0.0], repeat(3.0))
-    monkeypatch.setattr("gpt.ui.generate.answer.monotonic", lambda: next(clock))
+    monkeypatch.setattr("gpt.ui.generate.run_display.monotonic", lambda: next(clock))
     visitor.put(length=6)
     visitor.fire("generate")
     return visitor

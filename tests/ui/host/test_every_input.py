@@ -12,7 +12,7 @@ from gradio.block_function import BlockFunction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpt.ui.host.routes import OPEN
+from gpt.ui.host.open_routes import OPEN
 from tests.in_process import Served, serving
 
 _SECONDS = 60

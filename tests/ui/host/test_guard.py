@@ -11,17 +11,17 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from gpt.ui.host.arrival import Arrival
 from gpt.ui.host.called_events import Calls
 from gpt.ui.host.guard import Guard
 from gpt.ui.host.host_names import Names
+from gpt.ui.host.incoming_requests import IncomingRequests
 from gpt.ui.host.request_bodies import MOST_BYTES
 from gpt.ui.host.server_counts import Counts
 from gpt.ui.host.sessions import Sessions
 from tests.ui.host.asking import status_of
 
 OURS = Names(frozenset({"localhost", "ours.example", "allowed.example"}), frozenset({"allowed.example"}))
-DIRECT = Arrival()
+DIRECT = IncomingRequests()
 JOIN, CALL = "/gradio_api/queue/join", "/gradio_api/call/generate"
 
 
@@ -49,14 +49,14 @@ async def everything(request: Request) -> JSONResponse:
     )
 
 
-def guard(arrival: Arrival = DIRECT, **others) -> Guard:
+def guard(requests: IncomingRequests = DIRECT, **others) -> Guard:
     methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
     app = Starlette(routes=[Route("/{rest:path}", everything, methods=methods)])
-    return Guard(app, OURS, arrival, PAGE, Sessions(3_600), Counts(), **others)
+    return Guard(app, OURS, requests, PAGE, Sessions(3_600), Counts(), **others)
 
 
-def asking(arrival: Arrival = DIRECT, **others) -> TestClient:
-    return TestClient(guard(arrival, **others), base_url="http://ours.example", follow_redirects=False)
+def asking(requests: IncomingRequests = DIRECT, **others) -> TestClient:
+    return TestClient(guard(requests, **others), base_url="http://ours.example", follow_redirects=False)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_an_open_path_is_open_by_its_own_methods_only(client, path):
 
 @pytest.mark.parametrize("prefix", ["", "/gpt"])
 def test_what_is_closed_is_closed_under_the_prefix_too(prefix):
-    prefixed = guard(Arrival("/gpt"))
+    prefixed = guard(IncomingRequests("/gpt"))
     assert status_of(prefixed, "GET", f"{prefix}/config") == 200
     for path in CLOSED:
         assert status_of(prefixed, "POST", prefix + path) == 404
@@ -134,7 +134,7 @@ def test_what_is_closed_is_closed_under_the_prefix_too(prefix):
 
 
 def test_the_prefix_without_its_slash_leads_to_the_page():
-    answer = asking(Arrival("/gpt")).get("/gpt")
+    answer = asking(IncomingRequests("/gpt")).get("/gpt")
     assert (answer.status_code, answer.headers["location"]) == (307, "/gpt/")
 
 
@@ -253,19 +253,19 @@ def test_what_a_proxy_says_is_believed_only_when_the_host_says_so(client):
     told = PROXY | {"x-gradio-server": "http://evil.example"}
     plain = client.get("/config", headers=told).json()
     assert (plain["client"], plain["url"], plain["forwarded"]) == ("testclient", "http://ours.example/config", [])
-    trusting = asking(Arrival(trust_proxy=True)).get("/config", headers=told).json()
+    trusting = asking(IncomingRequests(trust_proxy=True)).get("/config", headers=told).json()
     # The last entry is the trusted proxy's own, those before it are the visitor's.
     assert (trusting["client"], trusting["url"]) == ("5.6.7.8", "https://allowed.example/config")
     assert trusting["forwarded"] == []
 
 
 def test_a_trusted_proxys_host_is_checked_like_any():
-    client = asking(Arrival(trust_proxy=True))
+    client = asking(IncomingRequests(trust_proxy=True))
     assert client.get("/", headers={"x-forwarded-host": "evil.example"}).status_code == 403
 
 
 def test_a_space_is_served_encrypted():
-    client = asking(Arrival(space_host="ours.example"))
+    client = asking(IncomingRequests(space_host="ours.example"))
     assert client.get("/config").json()["url"] == "https://ours.example/config"
 
 
@@ -275,7 +275,7 @@ def test_sockets_are_closed(client):
 
 
 def test_who_asks_for_no_view_is_sent_to_the_one_to_start_with():
-    client = asking(Arrival("/gpt", start_link="?tab=layernorm#p=x"))
+    client = asking(IncomingRequests("/gpt", start_link="?tab=layernorm#p=x"))
     for asked, location in (
         ("/gpt/", "/gpt/?tab=layernorm#p=x"),
         ("/gpt/?__theme=dark", "/gpt/?tab=layernorm&__theme=dark#p=x"),

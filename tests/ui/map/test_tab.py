@@ -19,7 +19,7 @@ from gpt.recording.model_source import lines
 from gpt.recording.recorder import record
 from gpt.ui.common.number_format import percent, real
 from gpt.ui.map.code_lines import png
-from gpt.ui.map.picture import FIRST_HEAD
+from gpt.ui.map.model_picture import FIRST_HEAD
 from gpt.ui.map.words import BOXES, FLOPS, LENGTH, PARAMETERS, SHAPE
 
 

@@ -17,7 +17,7 @@ from gpt.model import GPTModel
 from gpt.runs import Run, branch
 from gpt.sampling import Sampling, token_table
 from gpt.tokenizer import Tokenizer
-from gpt.ui.common.about import About
+from gpt.ui.common.captions import About
 from gpt.ui.common.colours import COLOURS
 from gpt.ui.common.number_format import fine_percent
 from gpt.ui.probabilities import words

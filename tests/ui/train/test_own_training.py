@@ -3,30 +3,26 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 import pytest
 import torch
 
-from gpt.config import GPTConfig
 from gpt.engine.fair_share import ASKING, Client
 from gpt.library import Library
-from gpt.training.life import recorded_life
-from gpt.training.options import model_fields, parser
 from gpt.training.suited_sizes import SMALLEST
+from gpt.training.training_history import recorded_history
 from gpt.ui.common.number_format import percent
-from gpt.ui.host.options import LAPTOP
+from gpt.ui.host.host_options import LAPTOP
 from gpt.ui.page import build_page
-from gpt.ui.train import settings, tab
+from gpt.ui.train import tab
 from gpt.ui.train.tab import OWN, RECORDED
 from tests.ui.code_behind.pasted import text_of
 from tests.ui.test_figures import numbers
 from tests.ui.visitor import Visitor, _changed
 
-# What is folded away as it is when nobody has touched it: of the training, of the model.
-OF_TRAINING, OF_MODEL = ["", "", ""], ["", "", "", "", "", "gelu_tanh", True, True, True, False]
 TEXT = "A fox ran over the hill and looked for the red ball. " * 60
 
 
@@ -113,7 +109,7 @@ def pasted(visitor: Visitor, elem_id: str, path: str) -> dict[str, Any]:
 
 
 def test_the_recorded_one_is_still_there(trained):
-    trained.put(train_source=RECORDED, train_step=str(recorded_life().steps_done))
+    trained.put(train_source=RECORDED, train_step=str(recorded_history().steps_done))
     trained.fire("train-source", "input")
     assert "stories.txt" in trained.shown("train-said")[-1]
     trained.put(train_source=OWN)
@@ -124,7 +120,7 @@ def test_before_the_start_it_is_said_what_it_takes(trained):
     trained.fire("train-own", "expand")
     assert "703 tokens to learn" not in trained.shown("train-forecast")[-1]
     trained.fire("train-preset", "input")
-    told, recorded = trained.shown("train-forecast")[-1], recorded_life().about
+    told, recorded = trained.shown("train-forecast")[-1], recorded_history().about
     assert f"{recorded['tokens']:,} tokens to learn, {recorded['distinct_tokens']:,} different ones" in told
     assert f"{recorded['parameters']:,} parameters" in told
     assert f"In {SMALLEST['steps']:,} steps of 1,024 tokens" in told
@@ -176,63 +172,6 @@ def test_what_cannot_be_trained_is_one_sentence_and_starts_nothing(trained, valu
     assert note.count("<p") == 1
     assert "Finished" in trained.value("train-stands")
     trained.put(**plain)
-
-
-def test_a_number_of_0_is_left_to_the_trainer():
-    found = settings.arguments("adamw", 32, 0, 0, 0, 0, 0, 0.004, 0, 0, *OF_TRAINING, *OF_MODEL)
-    given = ["--keep-steps", "12", "--optimizer", "adamw", "--emb-dim", "32", "--rate", "0.004", "--seed", "0"]
-    assert found[: len(given)] == given
-    asked = parser().parse_args(["a text", "--out", "a folder", *found])
-    for field in fields(GPTConfig):
-        if field.name not in ("vocab_size", "emb_dim", "activation") and field.type is not bool:
-            assert getattr(asked, field.name) is None, field.name
-
-
-def test_every_setting_of_the_model_can_be_chosen():
-    of_model = ["99", "0.001", "0", "0.3", "", "relu", True, True, False, True]
-    asked = parser().parse_args(["t", "--out", "f", *settings.arguments("muon", *[0] * 9, *OF_TRAINING, *of_model)])
-    chosen = {name: value for name in model_fields() if (value := getattr(asked, name)) is not None}
-    assert chosen == {
-        "inner_dim": 99,
-        "norm_eps": 0.001,
-        "drop_rate_emb": 0.0,
-        "drop_rate_attn": 0.3,
-        "activation": "relu",
-        "qkv_bias": True,
-        "tied_head": True,
-        "scale_by_head_dim": False,
-        "scale_by_layer": True,
-    }
-    on_the_page = {name for name, *_ in (*settings._NUMBERS, *settings._OF_MODEL, *settings._SWITCHES)} | {"activation"}
-    assert set(model_fields()) <= on_the_page
-
-
-def test_warm_up_measurements_an_early_end_and_a_text_to_measure_by_can_be_chosen():
-    values = ["muon", *[0] * 9, " 0.2", "50", "3 ", *OF_MODEL]
-    asked = settings.asked(TEXT, "", " Another text. ", *values, local_files=False)
-    with settings.parsed(asked) as found:
-        assert (found.warmup, found.evaluate_every, found.patience) == (0.2, 50, 3)
-        assert found.text.read_text() == TEXT.strip()
-        assert found.held_out.read_text() == "Another text."
-    with settings.parsed(
-        settings.asked(TEXT, "", "", "muon", *[0] * 9, *OF_TRAINING, *OF_MODEL, local_files=False)
-    ) as found:
-        assert found.held_out is None
-        assert (found.warmup, found.evaluate_every, found.patience) == (0.05, None, None)
-
-
-def test_a_setting_that_is_no_number_is_one_sentence():
-    with pytest.raises(ValueError, match="Inner width is “wide”: write a whole number, or leave it empty"):
-        settings.arguments("muon", *[0] * 9, *OF_TRAINING, "wide", *OF_MODEL[1:])
-
-
-def test_a_file_is_read_where_the_server_is_the_visitors_own(tmp_path):
-    (tmp_path / "mine.txt").write_text(TEXT)
-    assert settings.asked_text("", str(tmp_path / "mine.txt"), local_files=True) == tmp_path / "mine.txt"
-    with (tmp_path / "long.txt").open("wb") as long:
-        long.truncate(30_000_000)
-    with pytest.raises(ValueError, match=r"has 28\.61 MiB, and the page takes up to"):
-        settings.asked_text("", str(tmp_path / "long.txt"), local_files=True)
 
 
 def clock_of(visitor: Visitor) -> bool:

@@ -3,8 +3,8 @@
 from ....chapter.placeholder import compare_parts
 from ....estimates.budget import count_parameters
 from ...common.number_format import counted, percent
-from ..reading import Reading
-from ..stop import CHAPTERS, Lesson, Stop, Told, guess_number, panel
+from ..tour_stop import CHAPTERS, Lesson, Stop, Told, guess_number, panel
+from ..tour_text import Reading
 
 
 def _whole(r: Reading) -> Told:

@@ -5,8 +5,8 @@ import torch
 from ....chapter.feed_forward import feed_forward_pass
 from ....model import GELU
 from ...common.number_format import percent
-from ..reading import Reading
-from ..stop import Lesson, Stop, Told, guess_number, panel
+from ..tour_stop import Lesson, Stop, Told, guess_number, panel
+from ..tour_text import Reading
 
 
 def _written(value: float) -> str:
@@ -16,8 +16,8 @@ def _written(value: float) -> str:
 def _gelu(_: Reading) -> Told:
     value = float(GELU()(torch.tensor([-1.0])))
     return Told(
-        "Between two layers stands a bend; without it, two layers could do no more than one. The simple bend is ReLU: "
-        "what is below 0 becomes 0, the rest stays. GELU is a smooth one.",
+        "Between two layers stands an activation function; without it, two layers could do no more than one. A "
+        "simple one is ReLU: what is below 0 becomes 0, the rest stays. GELU is a smooth one.",
         guess_number(
             "ReLU makes 0 of −1. What does GELU make of it?",
             value,
@@ -53,15 +53,15 @@ def _network(r: Reading) -> Told:
     d, wide = r.config.emb_dim, r.config.inner_width
     firing = int(passed.firing.sum())
     return Told(
-        f"The feed-forward network takes each token on its own: its {d:,} numbers are stretched, bent by GELU, and "
-        "pressed back to as many as before.",
+        f"The feed-forward network takes each token on its own: its {d:,} numbers are expanded, passed through GELU, "
+        "and contracted to as many as before.",
         guess_number(
-            "To how many numbers are they stretched?",
+            "To how many numbers are they expanded?",
             wide,
             (d, 2 * d),
             "{:,.0f}".format,
             f"{wide:,}, {wide / d:g} times as many. For {r.quoted(r.prompt[-1])} in block 0, {firing:,} of them are "
-            "above 0 after the bend; the table names the strongest.",
+            "above 0 after GELU; the table names the strongest.",
         ),
     )
 
@@ -70,10 +70,10 @@ LESSON = Lesson(
     "4.3",
     "4.3 Feed-forward",
     (
-        Stop("A smooth bend", "building-blocks", "#gelu-values", _gelu, panel("gelu")),
+        Stop("A smooth curve", "building-blocks", "#gelu-values", _gelu, panel("gelu")),
         Stop("Where this model is", "building-blocks", "#gelu-values, #gelu-said", _share, panel("gelu")),
         Stop(
-            "Stretched and pressed back",
+            "Expanded and contracted",
             "building-blocks",
             "#feed-forward-layers",
             _network,

@@ -5,8 +5,8 @@ from ....chapter.without_norms import overflow_depth
 from ....tracing import mean_and_variance
 from ...common.number_format import real
 from ...common.traced_run import traced_without_norms
-from ..reading import Reading
-from ..stop import Guess, Lesson, Stop, Told, guess_number
+from ..tour_stop import Guess, Lesson, Stop, Told, guess_number
+from ..tour_text import Reading
 
 _TWICE = 2.0  # what counts as larger or smaller
 
@@ -91,7 +91,7 @@ def _without(r: Reading) -> Told:
             sizes,
             right,
             f"It is {so}. The next blocks and the output were never trained for such numbers, so what the model says "
-            "next is another thing altogether.",
+            "next is completely different.",
         ),
     )
 

@@ -5,8 +5,8 @@ from math import isfinite
 from ....chapter.shortcuts import block_gradients, chapter_gradients
 from ....tracing import stream_norms
 from ...common.number_format import counted, real
-from ..reading import Reading
-from ..stop import Guess, Lesson, Stop, Told, guess_number, panel
+from ..tour_stop import Guess, Lesson, Stop, Told, guess_number, panel
+from ..tour_text import Reading
 
 _MANY = 3.0  # times: what counts as vanishing
 _CHANGED = 1.1  # times: what counts as another loss

@@ -3,8 +3,8 @@
 from ....estimates.budget import count_parameters
 from ....tracing import logit_lens
 from ...common.number_format import counted, percent, size
-from ..reading import Reading
-from ..stop import CHAPTERS, Lesson, Stop, Told, guess, guess_number
+from ..tour_stop import CHAPTERS, Lesson, Stop, Told, guess, guess_number
+from ..tour_text import Reading
 
 _BYTES = 4  # of a float32 number
 

@@ -1,0 +1,1 @@
+"""Every file that the page saves, a module of tests for each tab."""
