@@ -39,8 +39,6 @@ NO_VIEW = {
 WRITES = {"generate": "#generate"}
 
 KEYS = ["generate", *(tab.KEY for tab in page_module.TABS)]
-QUICK = ("layernorm",)  # the others take minutes
-BY_TAB = [pytest.param(key, marks=() if key in QUICK else pytest.mark.long) for key in KEYS]
 _MOST_LOOKS = 20  # at two views that stay different
 
 
@@ -125,7 +123,8 @@ def _differing_lines(one: Seen, other: Seen) -> str:
     return "\n".join(islice(lines, 12))
 
 
-@pytest.mark.parametrize("tab", BY_TAB)
+@pytest.mark.long
+@pytest.mark.parametrize("tab", KEYS)
 def test_every_control_of_a_tab_comes_back_from_its_link(open_page, tab: str):
     walk = Walk(open_page, tab)
     assert walk.go()
