@@ -103,10 +103,16 @@ def _refuse_other_heads(tensors: Mapping[str, StoredTensor]) -> None:
         raise WeightsError(f"This is {what} ({head}), not a language model: choose one that predicts the next token.")
 
 
+_TOKENS_TO_A_CLASS = 10  # at least, in a vocabulary beside a classifier's head without bias
+
+
 def refuse_book_classifier(tensors: Mapping[str, StoredTensor]) -> None:
     """Raises WeightsError for chapter 6's classifier, whose head has a row for each class; tensors by layout name."""
     head, embedding = tensors.get("out_head.weight"), tensors.get("tok_emb.weight")
-    if head and embedding and "out_head.bias" in tensors and head.shape[0] != embedding.shape[0]:
+    if head is None or embedding is None or head.shape[0] == embedding.shape[0]:
+        return
+    # A head without bias may also be the vocabulary's, cut off; that of a classifier is much smaller.
+    if "out_head.bias" in tensors or head.shape[0] * _TOKENS_TO_A_CLASS <= embedding.shape[0]:
         raise WeightsError(
             f"This is the book's classifier of chapter 6, whose head tells {head.shape[0]} classes apart, not a "
             f"language model: choose the model it was fine-tuned from."

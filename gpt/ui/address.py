@@ -15,6 +15,7 @@ from .common.run_controls import Controls
 from .long_prompt import UNREADABLE, WRITE_PROMPT
 from .tour.tour_stops import tab_of
 
+RUN_MODEL = "run_model"  # by which the run was written, where that is not the model that is loaded
 _SWITCHES = ("greedy", "begin_with_end_of_text")
 
 _LONGEST_SHOWN = 30  # characters of a value in a sentence
@@ -27,26 +28,28 @@ _WRITE = """(...values) => {
   names.forEach((name, i) => name === 'prompt' || url.searchParams.set(name, values[i]));
   writePrompt(url, String(values[names.indexOf('prompt')]));
 }""".replace("WRITE_PROMPT", WRITE_PROMPT)
-# The header's line names the model, and what the link wants instead names the one that is shown in its place.
-_WRITE_MODEL = """(line, wanted) => {
+_NAMED_MODEL = """
   const named = (html) => {
     const found = new DOMParser().parseFromString(html ?? '', 'text/html').querySelector('[data-model]');
     return found && found.dataset.model;
   };
+"""
+# The header's line names the model, and what the link wants instead names the one that is shown in its place.
+_WRITE_MODEL = """(line, wanted) => {NAMED_MODEL
   const model = named(line);
   if (!model || model === named(wanted)) return [wanted];
   const url = new URL(window.location);
   url.searchParams.set('model', model);
   window.history.replaceState(null, '', url);
   return [''];
-}"""
+}""".replace("NAMED_MODEL", _NAMED_MODEL)
 
 # A text under a name; "" takes the name away.
-_WRITE_NAMED = """(text) => {
+_WRITE_TEXT = """
   const url = new URL(window.location);
   text ? url.searchParams.set('NAME', text) : url.searchParams.delete('NAME');
   window.history.replaceState(null, '', url);
-}"""
+"""
 
 
 def keep_settings(controls: Controls) -> None:
@@ -59,6 +62,12 @@ def keep_settings(controls: Controls) -> None:
 def keep_model(loaded_line: gr.HTML, wanted: gr.HTML) -> None:
     """Write the model that the header says is loaded, unless the link wants another that the page offers to load."""
     loaded_line.change(None, [loaded_line, wanted], [wanted], js=_WRITE_MODEL, api_visibility="private")
+
+
+def keep_run_model(whose: gr.HTML) -> None:
+    """Write whose run the tabs show, while the banner says that it is not the loaded model's."""
+    write = f"(said) => {{{_NAMED_MODEL}const text = named(said);{_write_text(RUN_MODEL)}}}"
+    whose.change(None, [whose], None, js=write, api_visibility="private")
 
 
 def keep_token(position: gr.State) -> None:
@@ -126,8 +135,11 @@ def when_named(opening: Opening) -> Drawing:
 
 
 def _keep_text(told: gr.Textbox, name: str) -> None:
-    write = _WRITE_NAMED.replace("NAME", name)
-    told.change(None, [told], None, js=write, api_visibility="private")
+    told.change(None, [told], None, js=f"(text) => {{{_write_text(name)}}}", api_visibility="private")
+
+
+def _write_text(name: str) -> str:
+    return _WRITE_TEXT.replace("NAME", name)
 
 
 def _update(name: str, control: Any, text: str) -> Any:

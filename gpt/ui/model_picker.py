@@ -162,6 +162,7 @@ def _lay_out(library: Library) -> Picker:
             minimum=0,
             maximum=LARGEST_WEIGHT_SEED,
             visible=default == UNTRAINED,
+            elem_id="model-seed",
         )
         made["load"] = gr.Button("Load", variant="primary", scale=1, min_width=90, elem_id="load-model")
         made["stop"] = stop_for("stop-loading", scale=1, min_width=90)

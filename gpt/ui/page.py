@@ -9,7 +9,16 @@ import gradio as gr
 from ..library import Library
 from ..version import APP
 from . import endpoints, header
-from .address import keep_model, keep_settings, keep_token, reading, token_from, told_branch, when_named
+from .address import (
+    keep_model,
+    keep_run_model,
+    keep_settings,
+    keep_token,
+    reading,
+    token_from,
+    told_branch,
+    when_named,
+)
 from .building_blocks import tab as building_blocks
 from .calculator import tab as calculator
 from .common.drawing import MODEL_EVENT, Updates
@@ -100,6 +109,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         keep_view(page, tabs, first_tab=generate.KEY)
         keep_token(page.position)
         keep_model(top.loaded_line, top.wanted)
+        keep_run_model(whose)
         bar = tour.build(page)
         _arrive(page, blocks, top, display, bar, items)
         _report_progress_to(unseen, blocks)

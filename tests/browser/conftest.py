@@ -41,7 +41,10 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(chromium: Browser, app: str) -> Iterator[Callable[..., Page]]:
-    """Opens the app: open_page("?tab=…", width=1280, theme="light"). Fails on outside requests and page errors."""
+    """Opens the app: open_page("?tab=…", width=1280, theme="light"). Fails on outside requests and page errors.
+
+    `script` runs in the page before its own.
+    """
     contexts, wrong, ours = [], [], ["data:", "blob:"]
 
     def note(request: object) -> None:
@@ -49,10 +52,18 @@ def open_page(chromium: Browser, app: str) -> Iterator[Callable[..., Page]]:
         if not url.startswith(tuple(ours)):
             wrong.append(f"request to {url}")
 
-    def opened(query: str = "", width: int = 1280, height: int = 800, theme: str = "light", address: str = app) -> Page:
+    def opened(
+        query: str = "",
+        width: int = 1280,
+        height: int = 800,
+        theme: str = "light",
+        address: str = app,
+        script: str = "",
+    ) -> Page:
         ours.append(address)
         context = chromium.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
         contexts.append(context)
+        context.add_init_script(script)
         page = context.new_page()
         page.on("request", note)
         page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from gpt import GPTConfig, count_parameters, estimate_memory
 from gpt.estimates.workload import Workload
 from gpt.ui.calculator.calculation import answer
+from tests.browser.test_links import query_of
 
 QUERY = "?tab=calculator&length=3"
 
@@ -50,6 +51,21 @@ def test_it_opens_on_the_loaded_model_whose_button_is_marked(open_page):
     expect(page.locator("#calc-preset-124M")).to_have_class(re.compile("primary"))
     expect(page.locator("#calc-kept")).to_contain_text("textbook's here")
     expect(page.locator("#calc-kept table")).to_have_count(0)
+
+
+def test_what_may_be_empty_stays_empty_when_it_comes_into_view(open_page):
+    page = opened_on_loaded(open_page)
+    page.locator("#calc-more button").first.click()
+    for name in ("inner_dim", "drop_rate_emb"):
+        expect(page.locator(f"#calc-{name} input")).to_have_value("")
+    fill(page, "emb_dim", 96)
+    expect(page.locator("#calc-parameters")).to_contain_text("96 · 384")
+    expect(page.locator("#calc-config-problem .problem")).to_have_count(0)
+    fill(page, "inner_dim", 100)
+    expect(page).to_have_url(re.compile(r"calc-emb_dim=96&calc-inner_dim=100(&|$)"))
+    fresh = open_page(query_of(page))
+    fresh.locator("#calc-more button").first.click()
+    expect(fresh.locator("#calc-inner_dim input")).to_have_value("100")
 
 
 def test_what_only_training_has_a_use_for_appears_with_it(open_page):

@@ -1,6 +1,10 @@
 """After another model is loaded, no part of the page shows the old one's figures as the new one's."""
 
+import re
+
 from playwright.sync_api import Page, expect
+
+from tests.browser.test_links import query_of
 
 
 def load(page: Page, precision: str) -> None:
@@ -29,7 +33,15 @@ def test_a_loaded_model_is_on_every_tab_and_a_branch_says_whose_it_is(open_page)
     load(page, "bfloat16")
     expect(page.locator("#whose-said")).to_contain_text("bfloat16 is loaded")
     expect(page.locator("#probabilities-summary")).to_contain_text("made by")
+    expect(page).to_have_url(re.compile(r"[?&]run_model=file%3Asmall\d+%3Aint8(&|$)"))
+    fresh = open_page(query_of(page))
+    expect(fresh.locator("#whose-said")).to_have_text(page.locator("#whose-said").inner_text(), timeout=60_000)
+    expect(fresh.locator("#loaded")).to_contain_text("bfloat16")
+    for part in ("#branch-strip", "#probabilities-summary", "#candidates"):
+        expect(fresh.locator(part)).to_have_text(page.locator(part).inner_text(), use_inner_text=True)
+    assert "run_model=" in fresh.url
     page.locator("#whose-again").click()
     expect(page.locator("#whose")).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("run_model="))
     expect(page.locator("#probabilities-summary")).not_to_contain_text("made by")
     expect(page.locator("#branch-strip .token")).to_have_count(12)

@@ -11,6 +11,7 @@ from .refused_files import (
     adapter_file,
     beside,
     book_classifier,
+    book_classifier_without_bias,
     books_lora,
     broken_config,
     deepspeed_reward,
@@ -67,6 +68,9 @@ REFUSED: dict[str, Refused] = {
     ),
     "a finder of answers": Refused(of_transformers("GPT2ForQuestionAnswering", **GPT_SIZES), "answers to questions"),
     "the book's classifier": Refused(book_classifier, "the book's classifier.*2 classes"),
+    "the book's classifier, its head without bias": Refused(
+        book_classifier_without_bias, "the book's classifier.*2 classes"
+    ),
     "GPT-Neo": Refused(
         of_transformers(
             "GPTNeoForCausalLM",

@@ -151,6 +151,10 @@ def book_classifier(folder: Path) -> Path:
     return write(folder, usual | {"out_head.weight": torch.zeros(2, 64), "out_head.bias": torch.zeros(2)})
 
 
+def book_classifier_without_bias(folder: Path) -> Path:
+    return write(folder, book_tensors(random_reference()) | {"out_head.weight": torch.zeros(2, 64)})
+
+
 def deepspeed_reward(folder: Path) -> Path:
     body = {f"rwtransformer.{name}": t for name, t in without_prefix(reference_tensors(random_reference())).items()}
     return write(folder, body | {"v_head.weight": torch.zeros(1, 64)})

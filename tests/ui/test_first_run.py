@@ -3,6 +3,7 @@
 import pytest
 
 from gpt import runs
+from gpt.model_reference import in_an_address
 from gpt.ui.tour.tour_stop import PROMPT
 from tests.ui.visitor import Visitor
 
@@ -53,6 +54,30 @@ def test_a_branch_that_cannot_be_is_one_sentence_and_the_run_stays(uneven_librar
     assert said in visitor.value("run-status")
     assert visitor.run.parent is None and len(visitor.run.ids) == 10
     assert visitor.value("told-branch") == ""
+
+
+def test_a_link_of_a_branch_that_stayed_opens_it_by_its_own_model_and_says_whose_it_is(uneven_library):
+    visitor = opened(uneven_library, branch="7.262")
+    branch = visitor.run
+    visitor.put(model_precision="int8")
+    visitor.fire("load-model")
+    named = in_an_address(branch.model_name)
+    assert visitor.run is branch and f'data-model="{named}"' in visitor.value("whose-said")
+    loaded = f"{branch.model_name}:int8"
+    fresh = opened(uneven_library, model=loaded, branch="7.262", run_model=named)
+    assert (fresh.run.ids, fresh.run.model_name, fresh.run.parted_at) == (branch.ids, branch.model_name, 6)
+    assert fresh.value("whose-said") == visitor.value("whose-said")
+    fresh.fire("whose-again")
+    assert fresh.run.model_name == loaded and fresh.value("whose-said") == ""
+
+
+def test_a_branch_by_a_model_that_is_not_here_is_not_grown_by_another(uneven_library):
+    visitor = opened(uneven_library, branch="7.262", run_model="file:elsewhere.safetensors")
+    assert visitor.run.parent is None and visitor.value("told-branch") == ""
+    assert "The figures of the link are not these. The link wants elsewhere" in visitor.value("whose-said")
+    assert "data-model" not in visitor.value("whose-said")
+    visitor.fire("generate")
+    assert visitor.value("whose-said") == ""
 
 
 def test_the_strip_of_the_original_stays_the_one_that_is_looked_at(uneven_library):

@@ -41,10 +41,6 @@ class Fields:
         """As a list, in the order of `settings_by_name`."""
         return [*vars(self.config).values(), *vars(self.workload).values()]
 
-    def by_name(self) -> dict[str, Any]:
-        """By the names of the settings."""
-        return vars(self.config) | vars(self.workload)
-
     def updates(self, settings: Mapping[str, Any]) -> Updates:
         """The settings by component."""
         return {getattr(self.config, name): settings[name] for name in vars(self.config)} | {

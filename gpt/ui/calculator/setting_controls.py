@@ -20,6 +20,7 @@ _RECOMPUTE_LABELS = {"none": "keep all", "selective": "recompute attention", "fu
 _ACTIVATION_LABELS = {"gelu_tanh": "GELU, tanh form", "gelu": "GELU, exact", "relu": "ReLU"}
 _WHOLE = ("vocab_size", "context_length", "emb_dim", "n_heads", "n_layers")
 _RATES = ("drop_rate_emb", "drop_rate_attn", "drop_rate_shortcut")  # each empty where it is drop_rate
+_MAY_BE_EMPTY = ("inner_dim", *_RATES)
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ class ConfigControls:
     drop_rate: gr.Number
     qkv_bias: gr.Checkbox
     tied_head: gr.Checkbox
-    inner_dim: gr.Number
+    inner_dim: gr.Textbox
     activation: gr.Dropdown
-    drop_rate_emb: gr.Number
-    drop_rate_attn: gr.Number
-    drop_rate_shortcut: gr.Number
+    drop_rate_emb: gr.Textbox
+    drop_rate_attn: gr.Textbox
+    drop_rate_shortcut: gr.Textbox
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,16 @@ class WorkloadControls:
 def config_controls(config: GPTConfig) -> ConfigControls:
     """Number fields and check boxes, filled in."""
 
-    def number(name: str, info: str, empty: str | None = None) -> gr.Number:
+    def number(name: str, info: str) -> gr.Number:
+        return gr.Number(getattr(config, name), label=name, info=info, min_width=90, elem_id=f"calc-{name}")
+
+    def may_be_empty(name: str, info: str, empty: str) -> gr.Textbox:
+        """Of a gr.Number that is empty, Gradio's page makes 0 as soon as it comes into view."""
         value = getattr(config, name)
-        return gr.Number(value, label=name, info=info, placeholder=empty, min_width=90, elem_id=f"calc-{name}")
+        text = "" if value is None else str(value)
+        return gr.Textbox(
+            text, label=name, info=info, placeholder=empty, max_lines=1, min_width=130, elem_id=f"calc-{name}"
+        )
 
     with gr.Row():
         emb_dim = number("emb_dim", "Vector width.")
@@ -73,7 +81,7 @@ def config_controls(config: GPTConfig) -> ConfigControls:
         qkv_bias = gr.Checkbox(config.qkv_bias, label="qkv_bias", elem_id="calc-qkv_bias")
     with gr.Accordion("Feed-forward and dropout by place", open=False, elem_id="calc-more"):
         with gr.Row():
-            inner_dim = number("inner_dim", "Inside the feed-forward.", "4 · emb_dim")
+            inner_dim = may_be_empty("inner_dim", "Inside the feed-forward.", "4 · emb_dim")
             activation = gr.Dropdown(
                 [(_ACTIVATION_LABELS[name], name) for name in ACTIVATIONS],
                 value=config.activation,
@@ -84,7 +92,7 @@ def config_controls(config: GPTConfig) -> ConfigControls:
             )
         with gr.Row():
             places = ("After embeddings.", "On attention.", "Before shortcuts.")
-            rates = [number(name, info, "drop_rate") for name, info in zip(_RATES, places, strict=True)]
+            rates = [may_be_empty(name, info, "drop_rate") for name, info in zip(_RATES, places, strict=True)]
     return ConfigControls(
         emb_dim,
         n_layers,
@@ -140,9 +148,10 @@ def _training_choice(
 
 
 def settings_by_name(*values: Any) -> dict[str, Any]:
-    """The values of the fields of `ConfigControls` and then of `WorkloadControls`, by name."""
+    """The values of the fields of `ConfigControls` and then of `WorkloadControls`, by name; None of an empty one."""
     names = [field.name for field in (*fields(ConfigControls), *fields(WorkloadControls))]
-    return dict(zip(names, values, strict=True))
+    settings = dict(zip(names, values, strict=True))
+    return settings | {name: _number_in(settings[name]) for name in _MAY_BE_EMPTY}
 
 
 def config_from(settings: Mapping[str, Any]) -> GPTConfig:
@@ -191,6 +200,16 @@ def whole(name: str, value: Any) -> Any:
     """
     value = _filled(name, value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _number_in(text: Any) -> Any:
+    """The number in a field of text, None in an empty one; what is no number is left for the library to refuse."""
+    if text in (None, ""):
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _filled(name: str, value: Any) -> Any:

@@ -165,7 +165,7 @@ def _arrived(parts: _Parts, filled: Filled, reference: str, *values: Any) -> Upd
     """A page that opens on this tab: what its link says stays, and no model fills the fields afterwards."""
     asked, settings = _split(values)
     first = asked_from([each.value for each in parts.panels.asked()])[0]
-    if settings == {name: each.value for name, each in parts.fields.by_name().items()} and asked == first:
+    if settings == settings_by_name(*[each.value for each in parts.fields.all()]) and asked == first:
         return _opened(parts, filled, reference, *values)
 
     def drawn() -> Updates:

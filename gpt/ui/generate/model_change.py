@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ...files.layouts import WeightsError
+from ...model_reference import in_an_address
 from ...runs import Run, written_again
 from ...tokenizer import tokenizer_of
 from ..common.drawing import MODEL_EVENT, Updates
@@ -20,7 +21,7 @@ from ..common.waiting_events import Waits, while_waiting
 from .first_prompt import readable
 from .run_display import RunDisplay, length, status
 
-_BRANCH = "Your branch stays until you run it again."
+BRANCH = "The branch stays until you run it again."
 _STOPPED = "The tabs still show figures of the model that was loaded before."
 # Which tab is in front, only the page knows.
 _IN_FRONT = """(_, ...values) => {
@@ -47,7 +48,7 @@ def run_again_with_another_model(page: Page, display: RunDisplay, again: gr.Butt
     waits = Waits(
         page.ongoing,
         lambda said: {display.status: status(said)} | display.buttons(running=True),
-        lambda: {display.whose: _whose(_STOPPED), display.status: ""} | display.buttons(running=False),
+        lambda: {display.whose: whose(_STOPPED), display.status: ""} | display.buttons(running=False),
     )
     changed = while_waiting(_changed(page, generating, display), waits)
     pressed = while_waiting(_rewriting(page, display), waits)
@@ -75,7 +76,7 @@ def _changed(page: Page, generating: Generating, display: RunDisplay) -> Callabl
         elif run.parent is None:
             yield from rewriting(request, run, reference, controls[0])
         else:
-            said = {display.whose: _whose_run(run, reference, _BRANCH), display.status: status(f"{length(run)}.")}
+            said = {display.whose: whose_run(run, reference, BRANCH), display.status: status(f"{length(run)}.")}
             yield said | display.buttons(running=False)
 
     return changed
@@ -96,18 +97,19 @@ def _rewriting(page: Page, display: RunDisplay) -> Callable[..., Iterator[Update
                 runs = written_again(loaded.model, loaded.reference, replace(run, prompt=asked))
                 yield from display.growing(runs, stopped, page.options.max_seconds)
             except (ValueError, WeightsError) as error:
-                said = {
-                    display.whose: _whose_run(run, reference, str(error)),
-                    display.status: status(f"{length(run)}."),
-                }
+                said = {display.whose: whose_run(run, reference, str(error)), display.status: status(f"{length(run)}.")}
                 yield display.buttons(running=False) | said
 
     return rewriting
 
 
-def _whose_run(run: Run, reference: str, why: str) -> str:
-    return _whose(f"The tabs show figures of {run.model_name}, and {reference} is loaded. {why}")
+def whose_run(run: Run, reference: str, why: str) -> str:
+    """What the banner says where the run is not of the model that is loaded, and why it stays."""
+    said = f"The tabs show figures of {run.model_name}, and {reference} is loaded. {why}"
+    return whose(said.strip(), model=in_an_address(run.model_name))
 
 
-def _whose(said: str) -> str:
-    return f'<p class="whose" role="status">{escape(said)}</p>'
+def whose(said: str, model: str = "") -> str:
+    """HTML of the banner. The address takes `model` from it, by which the run is written again."""
+    named = f' data-model="{escape(model)}"' if model else ""
+    return f'<p class="whose" role="status"{named}>{escape(said)}</p>'

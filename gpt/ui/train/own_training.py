@@ -118,7 +118,8 @@ def _wire_forecast(
     asked: Settings, trainer: Trainer, local: bool, takes: gr.HTML, note: gr.HTML, opened: Listener
 ) -> None:
     def tell(*values: Any) -> Updates:
-        return with_note(note, lambda: {takes: _told(training_settings.asked(*values, local_files=local), trainer)})
+        told = with_note(note, lambda: {takes: _told(training_settings.asked(*values, local_files=local), trainer)})
+        return {takes: ""} | told  # what stood there is of other settings than those that are refused
 
     drawing = Drawing(tell, asked.all(), [note, takes], reads_text=False)
     filled = asked.preset.input(asked.filled, [asked.preset], list(asked.numbers.values()), **KEPT_EVENT)

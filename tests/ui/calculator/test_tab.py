@@ -83,6 +83,8 @@ def test_fields_become_the_settings_they_show():
     assert settings_from(*values(emb_dim=768.0, drop_rate=0)) == (replace(GPT2, drop_rate=0), TRAINING)
     more = {"inner_dim": 100, "activation": "relu", "drop_rate_attn": 0.2}
     assert settings_from(*values(**more)) == (replace(GPT2, **more), TRAINING)
+    typed = {"inner_dim": "100", "drop_rate_emb": "", "drop_rate_attn": "0.2"}
+    assert settings_from(*values(**typed)) == (replace(GPT2, inner_dim=100, drop_rate_attn=0.2), TRAINING)
 
 
 def test_what_inference_has_no_use_for_is_left_out_of_it():
@@ -99,6 +101,7 @@ def test_what_inference_has_no_use_for_is_left_out_of_it():
     ({"context_length": 1.5}, "context_length is 1.5", "config_note"),
     ({"drop_rate": 2}, "drop_rate is 2", "config_note"),
     ({"inner_dim": 0}, "inner_dim is 0", "config_note"),
+    ({"inner_dim": "many"}, "inner_dim is &#x27;many&#x27;", "config_note"),
     ({"drop_rate_attn": 1}, "drop_rate_attn is 1", "config_note"),
     ({"emb_dim": 10**6, "n_heads": 1, "n_layers": 10**6}, "64-bit", "config_note"),
     ({"seq_len": 2000}, "seq_len is 2,000", "workload_note"),

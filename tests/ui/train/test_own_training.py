@@ -125,6 +125,10 @@ def test_before_the_start_it_is_said_what_it_takes(trained):
     assert f"{recorded['parameters']:,} parameters" in told
     assert f"In {SMALLEST['steps']:,} steps of 1,024 tokens" in told
     assert "<b>Measured</b>: the recorded training of this size came to" in told
+    trained.put(train_n_heads=7)
+    trained.fire("train-n-heads", "blur")
+    assert trained.shown("train-forecast")[-1] == ""  # the one of other settings does not stay beside the refusal
+    trained.put(train_n_heads=4)
 
 
 @pytest.mark.parametrize(
