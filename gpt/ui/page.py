@@ -58,6 +58,8 @@ THEME = gr.themes.Default(
     button_primary_background_fill_hover="*primary_700",
     button_primary_background_fill_dark="*primary_600",
     button_primary_background_fill_hover_dark="*primary_700",
+    button_cancel_background_fill="#b91c1c",  # as Gradio's in dark
+    button_cancel_background_fill_hover="#991b1b",
 )
 
 # The tabs after Generate, in the order on the page.

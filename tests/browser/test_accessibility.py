@@ -24,6 +24,15 @@ def test_axe_finds_nothing_in_any_view(open_page, theme: str, width: int):
     check(opened(open_page, theme, width), within=True)
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_text_can_be_stopped_by_those_who_need_contrast(open_page, bundled_app, theme: str):
+    page = open_page("?length=1000", theme=theme, address=bundled_app)
+    expect(page.locator("#stop")).to_be_enabled(timeout=60_000)
+    expect(page.locator("#stop")).to_be_visible()
+    assert not complaints(page)
+    page.locator("#stop").click()
+
+
 def opened(open_page, theme: str, width: int) -> Page:
     """The page with its first run."""
     page = open_page("?length=6", theme=theme, width=width)

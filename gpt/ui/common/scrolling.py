@@ -15,7 +15,9 @@ const mark = () => document.querySelectorAll(places).forEach((place) => {
 });
 let waiting = 0;
 const soon = () => { clearTimeout(waiting); waiting = setTimeout(mark, 200); };
-new MutationObserver(soon).observe(document.body, {childList: true, subtree: true});
+// What comes into view may have been there before, hidden by its class or style.
+const changes = {childList: true, subtree: true, attributes: true, attributeFilter: ['class', 'style', 'hidden']};
+new MutationObserver(soon).observe(document.body, changes);
 window.addEventListener('resize', soon);
 document.fonts.addEventListener('loadingdone', soon); // a formula grows with its font
 soon();
