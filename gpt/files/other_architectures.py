@@ -109,7 +109,7 @@ _TOKENS_TO_A_CLASS = 10  # at least, in a vocabulary beside a classifier's head 
 def refuse_book_classifier(tensors: Mapping[str, StoredTensor]) -> None:
     """Raises WeightsError for chapter 6's classifier, whose head has a row for each class; tensors by layout name."""
     head, embedding = tensors.get("out_head.weight"), tensors.get("tok_emb.weight")
-    if head is None or embedding is None or head.shape[0] == embedding.shape[0]:
+    if head is None or embedding is None or head.shape[1:] != embedding.shape[1:] or head.shape == embedding.shape:
         return
     # A head without bias may also be the vocabulary's, cut off; that of a classifier is much smaller.
     if "out_head.bias" in tensors or head.shape[0] * _TOKENS_TO_A_CLASS <= embedding.shape[0]:
