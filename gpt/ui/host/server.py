@@ -43,6 +43,8 @@ _FINISH_SECONDS = 2
 _END_SECONDS = 4.0
 # Events that may be under way at once: one that waits for the model holds nothing but a place in a list.
 _MOST_EVENTS = 1_000
+# Between two looks whether an event has come. Gradio's own millisecond takes a tenth of a processor while nobody asks.
+_LOOK_SECONDS = 0.01
 # For all that does not use a model; a page that waits for the load of one looks from a thread how far it is.
 _THREADS = 128
 
@@ -52,6 +54,7 @@ def application(page: gr.Blocks, library: Library, options: Options) -> tuple[AS
     sessions, line, counts = Sessions(60 * options.session_minutes), Line(), Counts()
     page.queue(max_size=None, api_open=False, default_concurrency_limit=None)
     page._queue.max_thread_count = _MOST_EVENTS
+    page._queue.sleep_when_free = _LOOK_SECONDS
     page.max_threads = _THREADS
     page.create_limiter()
     # After each event Gradio makes a table of the last 10,000 anew, which nobody reads.

@@ -114,6 +114,14 @@ def test_waiting_calls_hold_no_thread_and_nothing_else_waits_for_them(served, li
     assert (kind, json.loads(data)[0]["finish_reason"]) == ("complete", "length")
 
 
+def test_a_server_that_nobody_asks_leaves_the_processor_alone(served, monkeypatch):
+    looks, queue = [], type(served.page._queue)
+    length = queue.__len__
+    monkeypatch.setattr(queue, "__len__", lambda found: looks.append(found) or length(found))
+    sleep(1)
+    assert 0 < len(looks) < 200
+
+
 def test_no_model_is_loaded_for_a_prompt_that_none_could_continue(served, monkeypatch):
     def load(*_):
         raise AssertionError("a model was asked for")
