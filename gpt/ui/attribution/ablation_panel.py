@@ -175,15 +175,16 @@ def _wire_long(page: Page, made: _Components) -> None:
             yield _field(made, prediction, off, effects, way)
 
     def compare(run: Run | None) -> Updates:
-        original = "" if run is None else _strip(run, about_run("Inside: original text", run), None)
-        return {made.original: original, made.rewritten: ""}
+        return {made.original: "" if run is None else _original(run), made.rewritten: ""}
 
     def rewrite(run: Run, off: Off, way: str) -> Iterator[Updates]:
         model = page.library.get(run.model_name).model
         about = _without(about_run("Inside: text without parts", run), model, off, way)
         given = replace(run, steps=run.steps[: _n_given(run)])
         for other in grow(_altered(model, off, way), given):
-            yield {made.rewritten: _strip(other, about, first_difference(run, other), _n_given(run))}
+            again = _strip(other, about, first_difference(run, other), _n_given(run))
+            # Both: a redraw that was under way may have emptied them.
+            yield {made.original: _original(run), made.rewritten: again}
 
     made.measure.click(
         streaming(ongoing, made.stop, made.note, measured),
@@ -195,7 +196,7 @@ def _wire_long(page: Page, made: _Components) -> None:
     shown.then(
         streaming(ongoing, made.stop, made.note, rewrite),
         [page.run, made.off, made.by],
-        [made.rewritten, made.stop, made.note],
+        [made.original, made.rewritten, made.stop, made.note],
         **MODEL_EVENT,
     )
     stop_when_clicked(made.stop, ongoing)
@@ -261,6 +262,10 @@ _FIRST_DIFFERENCE = " Framed: the first token that differs."
 def _n_given(run: Run) -> int:
     """How many steps of a run stay as they are: those of a branch up to the token that somebody chose."""
     return 0 if run.parted_at is None else run.parted_at + 1 - len(run.prompt_ids)
+
+
+def _original(run: Run) -> str:
+    return _strip(run, about_run("Inside: original text", run), None)
 
 
 def _strip(run: Run, about: About, differs_at: int | None, n_given: int = 0) -> str:
