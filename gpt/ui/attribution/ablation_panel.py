@@ -180,11 +180,11 @@ def _wire_long(page: Page, made: _Components) -> None:
     def rewrite(run: Run, off: Off, way: str) -> Iterator[Updates]:
         model = page.library.get(run.model_name).model
         about = _without(about_run("Inside: text without parts", run), model, off, way)
-        given = replace(run, steps=run.steps[: _n_given(run)])
-        for other in grow(_altered(model, off, way), given):
-            again = _strip(other, about, first_difference(run, other), _n_given(run))
+        original, n_given = _original(run), _n_given(run)
+        for other in grow(_altered(model, off, way), replace(run, steps=run.steps[:n_given])):
+            again = _strip(other, about, first_difference(run, other), n_given)
             # Both: a redraw that was under way may have emptied them.
-            yield {made.original: _original(run), made.rewritten: again}
+            yield {made.original: original, made.rewritten: again}
 
     made.measure.click(
         streaming(ongoing, made.stop, made.note, measured),
