@@ -47,7 +47,7 @@ def first_run(page: Page, display: RunDisplay, tell: Telling) -> Callable[..., I
         elif asked:  # refused, or stopped
             asked = ""
             yield {page.branch: asked}
-        if run is not None:
+        if run is not None and writer != Linked():
             yield {display.whose: _whose(writer, run, page.library.get(reference).reference, BRANCH if asked else "")}
 
     waits = waits_of(write)
