@@ -44,7 +44,11 @@ _WRITE = """async (...values) => {
 }"""
 
 # A step back or forward opens what the address then holds, as a link does.
-_GO_BACK = "window.addEventListener('popstate', () => window.location.reload());"
+_GO_BACK = """window.addEventListener('popstate', () => {
+  // What this page still has to write belongs to the address before the step.
+  window.history.pushState = window.history.replaceState = () => {};
+  window.location.reload();
+});"""
 # On a page with a <base> element, plotly names the clip paths of a figure by the page's whole address. When the address
 # changes, Chromium no longer finds them and shows an empty figure. Gradio's <base href="./"> changes nothing else, so
 # it can be removed.

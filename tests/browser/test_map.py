@@ -66,6 +66,19 @@ def test_a_cell_is_followed_from_two_vectors_to_a_weight(tab):
     expect(steps).to_contain_text("mask: it may be seen")
 
 
+def test_a_cell_that_moves_under_a_resting_pointer_is_not_followed(tab):
+    page = tab("&view=attention&token=6")
+    pair = page.locator("#map-follow .steps .pair")
+    page.locator("#map-follow .cell[data-row='3'][data-column='3']").click()
+    expect(pair).to_have_text("·you (4) looks at ·you (4)")
+    page.keyboard.press("ArrowLeft")
+    expect(pair).to_have_text("·you (4) looks at ·moves (3)")
+    cells = page.locator("#map-follow .cells")
+    cells.evaluate("(cells) => { cells.style.position = 'relative'; cells.style.top = '30px'; }")
+    page.wait_for_timeout(300)
+    expect(pair).to_have_text("·you (4) looks at ·moves (3)")
+
+
 def test_one_step_leads_to_the_same_norm_on_its_tab(tab):
     page = tab("&view=norm2&block=2")
     page.locator("#map-more").click()

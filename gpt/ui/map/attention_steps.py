@@ -94,7 +94,11 @@ const pin = (cell) => {
 const pinnedCell = () => (pinned && root() &&
   root().querySelector(`.cell[data-row="${pinned[0]}"][data-column="${pinned[1]}"]`)) ||
   element.querySelector('.following .cell.start');
-element.addEventListener('mouseover', (event) => show(cellOf(event)));
+// Not mouseover: a cell that the page moves under a resting pointer is not pointed at.
+element.addEventListener('mousemove', (event) => {
+  const cell = cellOf(event);
+  if (cell && !cell.matches('.shown')) show(cell);
+});
 element.addEventListener('mouseout', (event) => { if (cellOf(event)) show(pinnedCell()); });
 element.addEventListener('click', (event) => { if (cellOf(event)) pin(cellOf(event)); });
 element.addEventListener('focusin', (event) => { if (cellOf(event)) pin(cellOf(event)); });
