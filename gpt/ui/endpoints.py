@@ -53,7 +53,23 @@ def build(library: Library, options: Options) -> None:
         model: str = "",
         begin_with_end_of_text: bool = False,
     ) -> Iterator[Answer]:
-        """Continue a prompt; streams what is new after every token, and at last the whole answer."""
+        """Continue a prompt with a GPT-2 model, token by token.
+
+        The answer holds the whole text, the ids of the prompt's and of the new tokens, why the text ended (length, eos
+        or seconds), and each step: the token, its probability and logprob (natural) at temperature 1 over the whole
+        vocabulary, and its rank by them from 1. The same arguments always give the same text. Over HTTP it streams
+        what is new after every token, and at last the whole answer.
+
+        Parameters:
+            prompt: The text that the model reads, of at most 20,000 characters and 4,096 tokens.
+            max_new_tokens: How many tokens to write, from 1 to the server's limit, which is usually 1,000.
+            temperature: 0 always takes the likeliest token. Higher is more random.
+            top_k: Draw from the k likeliest tokens. 0 keeps all.
+            top_p: Draw from the likeliest tokens that together reach this probability, above 0 and up to 1 (all).
+            seed: A whole number that the random draws start from.
+            model: A name from models. Empty, the default, is the server's own model. Others may have to load first.
+            begin_with_end_of_text: Start with the end-of-text token. Then the prompt may be empty. Default false.
+        """
         with refusals():
             settings = settings_from(max_new_tokens, Sampling(temperature, top_k, top_p), seed, options.max_tokens)
             loaded, *_ = asked(model, prompt, begin_with_end_of_text)
@@ -73,7 +89,21 @@ def build(library: Library, options: Options) -> None:
         model: str = "",
         begin_with_end_of_text: bool = False,
     ) -> Answer:
-        """The n likeliest tokens to follow a prompt, and their probabilities under the sampling settings."""
+        """The n likeliest tokens to follow a prompt, with their probabilities before and after the sampling settings.
+
+        Each row has the rank from 1, the token and its id, its logit, its probability (at temperature 1, over the whole
+        vocabulary), its sampling_probability (after temperature, top_k and top_p) and whether these kept it. Besides,
+        the probability of all other tokens together and the entropy of the whole distribution in bits.
+
+        Parameters:
+            prompt: The text that the model reads, of at most 20,000 characters and 4,096 tokens.
+            temperature: What logits are divided by. 0 always takes the likeliest token.
+            top_k: Keep the k likeliest tokens. 0, the default, keeps all.
+            top_p: Keep the likeliest tokens that together reach this probability, above 0 and up to 1 (all).
+            n: How many rows to give, 1 or more.
+            model: A name from models. Empty, the default, is the server's own model. Others may have to load first.
+            begin_with_end_of_text: Start with the end-of-text token. Then the prompt may be empty. Default false.
+        """
         with refusals():
             Sampling(temperature, top_k, top_p)  # refused before a model is loaded for it
             loaded, reader, ids = asked(model, prompt, begin_with_end_of_text)
@@ -87,7 +117,18 @@ def build(library: Library, options: Options) -> None:
     def layernorm(
         prompt: str, block: int = 0, norm: str = "norm1", model: str = "", begin_with_end_of_text: bool = False
     ) -> Answer:
-        """Mean and biased variance of every prompt token: before a LayerNorm, normalized, after scale and shift."""
+        """What a LayerNorm of the model does to every token of a prompt, as figures over the token's features.
+
+        Three pairs of lists, mean and biased variance with a number per token: before the norm, normalized, and after
+        scale and shift.
+
+        Parameters:
+            prompt: The text that the model reads, of at most 20,000 characters and 4,096 tokens.
+            block: The transformer block, counted from 0, the default. It does not matter for final_norm.
+            norm: norm1 (before attention), norm2 (before the feed-forward network) or final_norm.
+            model: A name from models. Empty, the default, is the server's own model. Others may have to load first.
+            begin_with_end_of_text: Start with the end-of-text token. Then the prompt may be empty. Default false.
+        """
         with refusals():
             loaded, reader, ids = asked(model, prompt, begin_with_end_of_text)
             traced = trace(loaded.model, ids).norm(block, norm)
@@ -101,10 +142,18 @@ def build(library: Library, options: Options) -> None:
     def attribution(
         prompt: str, token: str = "", rival: str = "", model: str = "", begin_with_end_of_text: bool = False
     ) -> Answer:
-        """Why a token follows a prompt, rather than its rival: the parts that its logit difference is the sum of.
+        """Why a token follows a prompt, rather than its rival: direct logit attribution.
 
-        token and rival are text of exactly one token, or # and its id. No token is the likeliest one, no rival the
-        mean over the vocabulary.
+        The logit difference of the two, and the parts that it is the sum of: embeddings, attention heads, feed-forward
+        networks and biases. A part's block and head count from 0 and are null where it has none; its value is in
+        logits.
+
+        Parameters:
+            prompt: The text that the model reads, of at most 20,000 characters and 4,096 tokens.
+            token: Text of exactly one token (often with a space before it), or # and its id. Empty is the likeliest.
+            rival: Another token, written the same way. Empty is the mean over the vocabulary.
+            model: A name from models. Empty, the default, is the server's own model. Others may have to load first.
+            begin_with_end_of_text: Start with the end-of-text token. Then the prompt may be empty. Default false.
         """
         with refusals():
             loaded, reader, ids = asked(model, prompt, begin_with_end_of_text)
@@ -115,7 +164,11 @@ def build(library: Library, options: Options) -> None:
             return account_answer(account(gpt, traced, token_id, rival_id))
 
     def models() -> list[Answer]:
-        """The models that can be named in the other calls."""
+        """The models that can be named in the other calls.
+
+        A list with each one's name, description, number of parameters (null if unknown), whether it is trained, and
+        whether it is available without a download.
+        """
         return [asdict(info) for info in library.models()]
 
     for fn in (generate, next_token, layernorm, attribution):
@@ -145,7 +198,32 @@ def calculate(
     drop_rate_attn: float | None = None,
     drop_rate_shortcut: float | None = None,
 ) -> Answer:
-    """Parameters, bytes of memory and operations of a model that need not exist."""
+    """Parameters, memory and operations of a GPT-2 of any size, by formula: no model is loaded.
+
+    The parameters in total and by component, the memory in bytes by what takes it, and the floating-point operations of
+    a forward pass and of a training step.
+
+    Parameters:
+        emb_dim: Width of the model: features per token, a multiple of n_heads.
+        n_layers: Transformer blocks.
+        n_heads: Attention heads per block.
+        context_length: The most tokens that the model reads at once.
+        vocab_size: Tokens in the vocabulary.
+        qkv_bias: Whether queries, keys and values have a bias. Default false.
+        tied_head: Whether the output head shares the token embedding's weights. Default false.
+        dtype: Number format of the weights: float32, float16, bfloat16 or int8.
+        batch_size: Sequences per step.
+        seq_len: Tokens per sequence, at most context_length.
+        mode: inference or training.
+        optimizer: sgd, sgd_momentum, adam, adamw or adamw_mixed (with 16-bit weights). Only for training.
+        drop_rate: Dropout rate in training, from 0 to below 1.
+        recompute: Which activations training computes again to save memory: none, selective or full.
+        inner_dim: Width inside the feed-forward network. Null, the default, is 4 times emb_dim.
+        activation: gelu_tanh, gelu (exact) or relu.
+        drop_rate_emb: Dropout rate after the embeddings. Null, the default, is drop_rate.
+        drop_rate_attn: Dropout rate of the attention weights. Null, the default, is drop_rate.
+        drop_rate_shortcut: Dropout rate before each shortcut addition. Null, the default, is drop_rate.
+    """
     with refusals():
         config = GPTConfig(
             vocab_size,

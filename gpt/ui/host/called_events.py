@@ -13,7 +13,7 @@ import gradio as gr
 from starlette.datastructures import QueryParams
 
 from .event_values import shown
-from .open_routes import SESSION
+from .open_routes import ASSISTANTS, SESSION
 from .refusal import Refused
 
 _SESSION = re.compile(SESSION)
@@ -23,6 +23,7 @@ _NEEDED: dict[str, dict[str, type]] = {
     "/gradio_api/queue/join": {"data": list, "fn_index": int, "session_hash": str},
     "/gradio_api/cancel": {"session_hash": str, "fn_index": int, "event_id": str},
     "/gradio_api/call/": {"data": list},
+    ASSISTANTS: {"jsonrpc": str, "method": str},
 }
 _ALLOWED: dict[str, type] = {"session_hash": str, "event_id": str, "trigger_id": int, "fn_index": int}
 _BY_NAME = "/gradio_api/call/v2/"
@@ -46,7 +47,7 @@ class Calls:
         if body is None:
             self._check_waiting(path, groups.get("event"), sessions)
         elif path.startswith(_BY_NAME):
-            self._check_arguments(groups["name"], body)
+            self.called(groups["name"], body)
         else:
             _check_fields(path, body)
             if path.endswith("/join") and body["fn_index"] not in self.page.fns:
@@ -62,17 +63,19 @@ class Calls:
             listed = ", ".join(f"/{each}" for each in names)
             raise Refused(404, f"There is no endpoint called /{name}: choose one of {listed}.")
 
-    def _check_arguments(self, name: str, body: dict[str, Any]) -> None:
+    def called(self, name: str, arguments: Mapping[str, Any]) -> gr.blocks.BlockFunction:
+        """The event of an endpoint that exists. Raises Refused, 400, for arguments that it does not take or lacks."""
         event = self._names()[name]
         assert event.fn is not None
         parameters = dict(list(inspect.signature(event.fn).parameters.items())[: len(event.inputs)])
-        for given in body:
+        for given in arguments:
             if given not in parameters:
                 listed = ", ".join(parameters) or "none"
                 raise Refused(400, f"/{name} has no parameter called {shown(given)}: its parameters are {listed}.")
         for parameter in parameters.values():
-            if parameter.default is parameter.empty and parameter.name not in body:
+            if parameter.default is parameter.empty and parameter.name not in arguments:
                 raise Refused(400, f"/{name} needs the parameter {parameter.name}: send it in the JSON object.")
+        return event
 
     def _check_waiting(self, path: str, event: str | None, sessions: list[str]) -> None:
         """Raise Refused for a request for answers, of a session or of one event, where there are none to come."""

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .called_events import Calls
 from .host_names import Names
 from .incoming_requests import IncomingRequests
-from .open_routes import find_route
+from .open_routes import OPEN, Route, find_route
 from .refusal import Refused, send_refusal
 from .request_bodies import parsed, patient, read_body, replaying
 from .response_headers import with_headers
@@ -28,6 +28,7 @@ class Guard:
     sessions: Sessions
     counts: Counts
     frame_ancestors: str = "'self'"
+    routes: tuple[Route, ...] = OPEN
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -45,7 +46,7 @@ class Guard:
             if location is not None:
                 await _redirect(location, send)
                 return
-            groups = find_route(scope["method"], scope["path"])
+            groups = find_route(scope["method"], scope["path"], self.routes)
             body = await read_body(receive)
             sent = parsed(scope, body) if scope["method"] == "POST" else None
             self.calls.check(scope["path"], groups, scope["query_string"], sent)

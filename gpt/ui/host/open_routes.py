@@ -4,6 +4,7 @@ Gradio answers many more routes, which this app does not use: uploads, files, pr
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,7 +28,7 @@ class Route:
         return None if matched is None else matched.groupdict()
 
 
-OPEN = (
+OPEN: tuple[Route, ...] = (
     # the page
     Route("GET", "/"),
     Route("HEAD", "/"),
@@ -51,10 +52,17 @@ OPEN = (
     Route("GET", f"/gradio_api/call/v2/(?P<name>{_NAME})/(?P<event>{SESSION})"),
 )
 
+ASSISTANTS = "/gradio_api/mcp"
+# Open besides where --mcp is on: messages of assistants, and the tools as the page's foot lists them.
+OPEN_TO_ASSISTANTS: tuple[Route, ...] = (
+    *(Route(method, f"{ASSISTANTS}/?") for method in ("POST", "GET", "DELETE")),
+    Route("GET", f"{ASSISTANTS}/schema"),
+)
 
-def find_route(method: str, path: str) -> dict[str, str]:
+
+def find_route(method: str, path: str, routes: Sequence[Route] = OPEN) -> dict[str, str]:
     """The groups of the path at the open route of a request. Raises Refused, 404, when there is none."""
-    for route in OPEN:
+    for route in routes:
         groups = route.match(method, path)
         if groups is not None:
             return groups

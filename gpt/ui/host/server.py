@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from ...library import Library
 from ...training.trainer import close_all
 from ..page import STYLESHEET, THEME
+from .assistants import AssistantSessions, serve_assistants
 from .called_events import Calls
 from .event_answers import answer_every_event
 from .guard import Guard
@@ -32,6 +33,7 @@ from .incoming_requests import IncomingRequests
 from .listening_address import NAME, address_of
 from .mailboxes import Mailboxes
 from .model_events import ModelEvents
+from .open_routes import OPEN, OPEN_TO_ASSISTANTS
 from .server_counts import Counts
 from .sessions import Sessions
 from .stream_ends import StreamEnds
@@ -87,8 +89,11 @@ def application(page: gr.Blocks, library: Library, options: Options) -> tuple[AS
     assert isinstance(mounted.app, App)
     mounted.app.state_holder = sessions
     sessions.set_blocks(page)
-    inner = StreamEnds(whole)
-    return Guard(inner, names, requests, Calls(page), sessions, counts, options.frame_ancestors), mounted.app
+    calls, inner, routes = Calls(page), cast(ASGIApp, StreamEnds(whole)), OPEN
+    if options.mcp:
+        serve_assistants(page, calls)
+        inner, routes = AssistantSessions(inner, options.root_path), (*OPEN, *OPEN_TO_ASSISTANTS)
+    return Guard(inner, names, requests, calls, sessions, counts, options.frame_ancestors, routes), mounted.app
 
 
 async def health(_: Request) -> JSONResponse:
