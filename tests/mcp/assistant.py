@@ -44,7 +44,7 @@ async def text(session, name, arguments):
 
 async def crowd(session, n):
     """How many of n calls at once were refused."""
-    calls = (text(session, "generate", {"prompt": "Hello", "max_new_tokens": 200}) for _ in range(n))
+    calls = (text(session, "generate", {"prompt": "Hello", "max_new_tokens": 40}) for _ in range(n))
     return sum(is_error for is_error, _ in await asyncio.gather(*calls))
 
 
