@@ -47,7 +47,8 @@ from .tour import page_driving as tour
 from .tour.tour_stops import named_in
 from .train import tab as train
 
-STYLESHEET = Path(__file__).parents[2] / "assets" / "style.css"
+_ASSETS = Path(__file__).parents[2] / "assets"
+STYLESHEET, ICON = _ASSETS / "style.css", _ASSETS / "icon.svg"
 
 
 def _in_rem(pixels: Size) -> Size:
