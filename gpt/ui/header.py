@@ -12,6 +12,7 @@ from .common.drawing import Drawing, Updates
 from .copy_link import copy_link
 from .linked_model import Linked, linked_model, wanted_html, wanted_model
 from .loaded_model_line import line, loaded_text
+from .theme_switch import theme_switch
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ def build(library: Library, model: gr.State, chosen: gr.State) -> Header:
         gr.HTML(f"<h1>{APP}</h1>", scale=0, min_width=170)
         loaded_line = gr.HTML(line("Loading the model …"), elem_id="loaded", scale=1, min_width=280)
         copy_link()
+        theme_switch()
     wanted, wanted_reference = wanted_model(), gr.State("")
     with gr.Accordion("Change model", open=False, elem_id="picker"):
         picker = model_picker.build(library, (model, chosen), loaded_line, wanted, wanted_reference)

@@ -12,6 +12,7 @@ from ..files.hub import Description
 from ..files.hub_progress import asking, moments_until
 from ..files.layouts import WeightsError
 from ..library import Library
+from ..model_catalogue import ModelInfo
 from ..model_reference import CHAPTER_SEED, UNTRAINED, Reference
 from ..seeding import LARGEST_WEIGHT_SEED
 from .common.components import note_area
@@ -127,8 +128,15 @@ def build(
 
 
 def choices(library: Library) -> list[tuple[str, str]]:
-    """What the list of models shows, and what it stands for."""
-    return [(f"{info.name}: {info.description}", info.name) for info in library.models()]
+    """What the list of models shows, and what it stands for.
+
+    A name stands before those that contain it: Enter takes the first entry that what was typed is found in.
+    """
+    listed: list[ModelInfo] = []
+    for info in library.models():
+        longer = (place for place, other in enumerate(listed) if info.name in other.name)
+        listed.insert(next(longer, len(listed)), info)
+    return [(f"{info.name}: {info.description}", info.name) for info in listed]
 
 
 def _lay_out(library: Library) -> Picker:

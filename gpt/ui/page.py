@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
+from gradio.themes import Size, sizes
 
 from ..library import Library
 from ..version import APP
@@ -22,6 +23,7 @@ from .address import (
 from .building_blocks import tab as building_blocks
 from .calculator import tab as calculator
 from .common.drawing import MODEL_EVENT, Updates
+from .common.grown_figures import grown_figures
 from .common.hints import words_list
 from .common.keyboard import keyboard
 from .common.page_context import Page, Tab
@@ -45,8 +47,19 @@ from .tour import page_driving as tour
 from .tour.tour_stops import named_in
 from .train import tab as train
 
-STYLESHEET = Path(__file__).parents[2] / "assets" / "style.css"
+_ASSETS = Path(__file__).parents[2] / "assets"
+STYLESHEET, ICON = _ASSETS / "style.css", _ASSETS / "icon.svg"
+
+
+def _in_rem(pixels: Size) -> Size:
+    """Sizes of a theme that grow with the page's type."""
+    lengths = {name: value for name, value in vars(pixels).items() if name != "name"}
+    return Size(**{name: f"{int(value.removesuffix('px')) / 16}rem" for name, value in lengths.items()}, name="in_rem")
+
+
 THEME = gr.themes.Default(
+    text_size=_in_rem(sizes.text_md),
+    spacing_size=_in_rem(sizes.spacing_md),
     primary_hue="blue",
     neutral_hue="slate",
     font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "sans-serif"],
@@ -101,6 +114,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         follow_outside(options)
         words_list()
         reachable_scrolling()
+        grown_figures()
         keyboard()
         saved_pictures()
         for opening in page.openings:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.serving import CHROMIUM, CHROMIUM_FLAGS, start_app
 
@@ -52,6 +52,10 @@ def open_page(chromium: Browser, app: str) -> Iterator[Callable[..., Page]]:
         if not url.startswith(tuple(ours)):
             wrong.append(f"request to {url}")
 
+    def hear(message: ConsoleMessage) -> None:
+        if "js_on_load" in message.text:  # Gradio only writes down that a script of a component does not run
+            wrong.append(f"console: {message.text}")
+
     def opened(
         query: str = "",
         width: int = 1280,
@@ -66,6 +70,7 @@ def open_page(chromium: Browser, app: str) -> Iterator[Callable[..., Page]]:
         context.add_init_script(script)
         page = context.new_page()
         page.on("request", note)
+        page.on("console", hear)
         page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
         page.goto(f"{address}/{query}{'&' if query else '?'}__theme={theme}")
         page.wait_for_selector("#tabs", timeout=60_000)

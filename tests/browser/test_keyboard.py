@@ -1,5 +1,7 @@
 """Without a mouse: the focus stays with the person, arrows move between tabs, and fields have plain names."""
 
+import re
+
 from playwright.sync_api import expect
 
 
@@ -43,3 +45,19 @@ def test_the_fields_of_a_slider_have_its_name_and_show_the_focus(open_page):
     page.keyboard.press("ArrowRight")
     assert slider.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
     expect(page.locator("input[aria-label*=' for ']")).to_have_count(0)
+
+
+def test_a_list_opens_again_after_escape_and_enter_takes_the_very_name(open_page):
+    page = open_page("?length=4")
+    page.get_by_text("Change model").click(timeout=60_000)
+    field, entries = page.locator("#model-name input"), page.locator("[role=listbox] [role=option]")
+    field.click()
+    expect(entries.first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(entries).to_have_count(0)
+    field.click()
+    expect(entries.first).to_be_visible()
+    field.press("ControlOrMeta+a")
+    field.press_sequentially("gpt2-124M")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value(re.compile("^gpt2-124M: "))

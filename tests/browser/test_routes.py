@@ -44,12 +44,10 @@ GET /gradio_api/user/
 GET /gradio_api/vibe-code
 GET /gradio_api/vibe-code/
 GET /logout
-GET /manifest.json
 GET /monitoring
 GET /monitoring/summary
 GET /monitoring/{key}
 GET /openapi.json
-GET /pwa_icon
 GET /pwa_icon/{size}
 GET /svelte/{path:path}
 HEAD /gradio_api/file={path_or_url:path}
@@ -80,6 +78,15 @@ POST /gradio_api/vibe-starter-queries/
 POST /login
 POST /login/
 """
+# Crawlers, probes, and browsers that install the page.
+ASKED_BY_OTHERS = (
+    ("HEAD", "/"),
+    ("GET", "/health"),
+    ("GET", "/robots.txt"),
+    ("GET", "/favicon.ico"),
+    ("GET", "/manifest.json"),
+    ("GET", "/pwa_icon"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +120,8 @@ def test_gradio_has_no_route_that_nobody_thought_of(served):
 def test_every_open_route_is_used(served, chromium: Browser):
     _drive_the_page(served.address, chromium)
     _call_as_a_program(served.address)
-    for method, path in (("HEAD", "/"), ("GET", "/health"), ("GET", "/robots.txt"), ("GET", "/favicon.ico")):
-        asked = urllib.request.Request(f"{served.address}{path}", method=method)  # as crawlers and probes do
+    for method, path in ASKED_BY_OTHERS:
+        asked = urllib.request.Request(f"{served.address}{path}", method=method)
         assert urllib.request.urlopen(asked, timeout=_SECONDS).status == 200
     used = [(method, path) for method, path, status in served.answers if status < 400]
     unused = [route for route in OPEN if not any(route.match(*request) is not None for request in used)]

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from gpt.library import Library
 from gpt.model_reference import UNTRAINED
+from gpt.ui.model_picker import choices
 from tests.own_vocabulary import with_characters
 from tests.ui.visitor import Visitor
 
@@ -37,3 +38,14 @@ def test_what_cannot_be_had_is_said_where_the_choice_is_described(uneven_library
     (said,) = described(SimpleNamespace(session_hash="one"), "someone/model")
     assert "There is no model called &#x27;someone/model&#x27;" in said[visitor.component("model-about")]
     assert UNTRAINED in said[visitor.component("model-about")]
+
+
+def test_a_name_stands_before_those_that_contain_it(uneven_library, tmp_path):
+    folder = with_characters(tmp_path)
+    library = Library(uneven_library.default)
+    for name in ("mine@240", "mine", "another"):
+        library.add(name, folder, "made here")
+    names = [value for _, value in choices(library)]
+    for name in names:
+        assert next(other for other in names if name in other) == name
+    assert names.index("mine") < names.index("another")

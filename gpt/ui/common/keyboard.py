@@ -42,6 +42,11 @@ document.addEventListener('keydown', (event) => {
   all[to].click();
 });
 
+// A list that Escape has closed opens again at a click: Gradio opens it only for a field that had no focus.
+document.addEventListener('pointerdown', ({target}) => {
+  if (target.matches('[role=combobox][aria-expanded=false]:focus')) target.blur();
+}, {capture: true});
+
 // Gradio calls the two fields of a slider by what they are, not by what they set.
 const rename = () => document.querySelectorAll('input[aria-label]').forEach((input) => {
   const said = input.getAttribute('aria-label');

@@ -13,8 +13,8 @@ const mark = () => document.querySelectorAll(places).forEach((place) => {
   if (scrolls && !holds(place)) place.tabIndex = 0;
   else place.removeAttribute('tabindex');
 });
-let waiting = 0;
-const soon = () => { clearTimeout(waiting); waiting = setTimeout(mark, 200); };
+let waiting = null;  // one look for all changes of a moment; while they go on, one every moment
+const soon = () => { waiting ??= setTimeout(() => { waiting = null; mark(); }, 200); };
 // What comes into view may have been there before, hidden by its class or style.
 const changes = {childList: true, subtree: true, attributes: true, attributeFilter: ['class', 'style', 'hidden']};
 new MutationObserver(soon).observe(document.body, changes);

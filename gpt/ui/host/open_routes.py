@@ -36,6 +36,8 @@ OPEN: tuple[Route, ...] = (
     Route("GET", f"/assets/{_FILE}"),
     Route("GET", f"/static/{_FILE}"),
     Route("GET", "/favicon.ico"),
+    Route("GET", "/manifest.json"),  # as a program of its own: name and icon
+    Route("GET", "/pwa_icon"),
     Route("GET", "/robots.txt"),
     Route("GET", "/health"),
     # events, of the page and of programs that speak like it

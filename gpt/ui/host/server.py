@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 
 from ...library import Library
 from ...training.trainer import close_all
-from ..page import STYLESHEET, THEME
+from ..page import ICON, STYLESHEET, THEME
 from .assistants import AssistantSessions, serve_assistants
 from .called_events import Calls
 from .event_answers import answer_every_event
@@ -79,7 +79,8 @@ def application(page: gr.Blocks, library: Library, options: Options) -> tuple[AS
         enable_monitoring=False,
         show_error=False,
         ssr_mode=False,
-        pwa=False,
+        pwa=True,
+        favicon_path=str(ICON),
         mcp_server=options.mcp,
     )
     names = names_of(options.host, options.allowed_hosts)
