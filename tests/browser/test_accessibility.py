@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from gpt.ui.page import TABS
+from tests.browser.visitor import SCRIPT
 
 # What chooses between views: buttons of a row of chips, and tabs within a tab.
 CHOICES = "[role=tabpanel] .chips label:visible, [role=tabpanel] [role=tab]:visible"
@@ -38,7 +39,7 @@ def test_a_text_can_be_stopped_by_those_who_need_contrast(open_page, bundled_app
 
 def opened(open_page, theme: str, width: int) -> Page:
     """The page with its first run."""
-    page = open_page("?length=6", theme=theme, width=width)
+    page = open_page("?length=6", theme=theme, width=width, script=SCRIPT)
     expect(page.locator("#run-status")).to_contain_text("6 new tokens", timeout=60_000)
     return page
 
@@ -69,14 +70,14 @@ def views(page: Page, within: bool) -> Iterator[str]:
 
 
 def settled(page: Page) -> None:
-    """Wait until nothing has changed in the page for a while."""
+    """Wait until the page has its answers, and nothing has changed in it for a while."""
     page.evaluate(
-        """() => new Promise((resolve) => {
+        """() => visitor.settled(5, 60).then(() => new Promise((resolve) => {
           let waiting = setTimeout(resolve, 400);
           const again = () => { clearTimeout(waiting); waiting = setTimeout(resolve, 400); };
           new MutationObserver(again).observe(document.body, {childList: true, subtree: true});
           setTimeout(resolve, 20000);
-        })"""
+        }))"""
     )
 
 

@@ -276,3 +276,13 @@ def test_calculate_has_the_contracts_defaults(client):
 def test_calculate_refuses_in_one_sentence(client, sizes, sentence):
     with pytest.raises(AppError, match=sentence):
         client.predict(*sizes, api_name="/calculate")
+
+
+def test_a_value_that_was_pasted_counts_when_its_field_is_left(open_page):
+    page = open_page("?tab=calculator&length=4")
+    page.get_by_text("Feed-forward and dropout by place").click(timeout=60_000)
+    field = page.locator("#calc-drop_rate_emb input")
+    for value, n_refusals in (("1", 1), ("0.5", 0)):
+        field.fill(value)  # as a paste: no key is pressed
+        field.press("Tab")
+        expect(page.locator(".problem", has_text="drop_rate_emb is 1")).to_have_count(n_refusals)

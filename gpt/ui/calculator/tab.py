@@ -108,6 +108,9 @@ def _wire(parts: _Parts) -> None:
         return _shown(parts, parts.page.library.find(reference), *_split(values))
 
     listeners = [each.input for each in inputs[1:] if not isinstance(each, gr.State)]
+    # A text box says only of keys that there was an input: what was pasted is found when the box is left.
+    texts = [each for each in inputs if isinstance(each, gr.Textbox)]
+    listeners += [listen for each in texts for listen in (each.blur, each.submit)]
     gr.on(listeners, calculate, inputs, parts.outputs(), trigger_mode="always_last", **_IN_ORDER)
     wire_rates(parts.page, parts.panels.after, calculate, inputs, parts.fields, parts.outputs())
     outputs = [parts.filled, *parts.fields.all(), *parts.outputs()]
@@ -197,12 +200,16 @@ def calculated_or_refused(asked: Asked, settings: Mapping[str, Any]) -> Values:
         config = config_from(settings)
         count_parameters(config)
     except ValueError as error:
-        return {"config_note": problem(str(error)), "workload_note": ""}
+        return {"config_note": _refused(error), "workload_note": ""}
     try:
         results = calculated(config, workload_from(settings), asked)
     except ValueError as error:
-        return {"config_note": "", "workload_note": problem(str(error))}
+        return {"config_note": "", "workload_note": _refused(error)}
     return {"config_note": "", "workload_note": ""} | results
+
+
+def _refused(error: ValueError) -> str:
+    return problem(f"{error} The figures on this tab are still those of the settings before.")
 
 
 def json_of(measured: Measured | None, *values: Any) -> File | None:

@@ -112,6 +112,7 @@ def test_what_inference_has_no_use_for_is_left_out_of_it():
 def test_what_is_impossible_is_said_beside_its_cause_and_nothing_else_changes(wrong, sentence, place):
     results = calculated_or_refused(ASKED, settings(**wrong))
     assert set(results) == {"config_note", "workload_note"}
+    assert "still those of the settings before" in results[place]
     assert sentence in results[place]
     assert sum(map(bool, results.values())) == 1
 
