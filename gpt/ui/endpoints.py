@@ -3,32 +3,28 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
 
 import gradio as gr
 from gradio.events import api
-from torch import Tensor
 
 from ..attribution.forward_pass import last_logits
-from ..attribution.logit_attribution import Account, account
+from ..attribution.logit_attribution import account
 from ..attribution.named_token import one_token
 from ..config import GPTConfig
 from ..estimates.workload import Workload
 from ..files.layouts import WeightsError
-from ..generation import Step, next_token_table
+from ..generation import next_token_table
 from ..library import Library, LoadedModel
-from ..runs import Run, check_prompt, encoded_prompt, finish_reason, finished, grow, new_run
-from ..sampling import Sampling, TokenRow
+from ..runs import check_prompt, encoded_prompt, grow, new_run
+from ..sampling import Sampling
 from ..tokenizer import AnyTokenizer, StreamDecoder, tokenizer_of
-from ..tracing import mean_and_variance, trace
+from ..tracing import trace
 from .calculator import calculation
 from .common.drawing import MODEL_QUEUE
 from .common.run_settings import settings_from
 from .common.time_limit import within
+from .endpoint_answers import Answer, account_answer, row_answer, run_answer, spread_answer, step_news
 from .host.host_options import Options
-
-Answer = dict[str, Any]  # JSON-ready
-OUT_OF_TIME = "seconds"  # the finish_reason where the server's limit of seconds ended a text
 
 
 def build(library: Library, options: Options) -> None:
@@ -250,62 +246,3 @@ def refusals() -> Iterator[None]:
         yield
     except (ValueError, WeightsError) as error:
         raise gr.Error(str(error), print_exception=False) from error
-
-
-def step_news(run: Run, decoder: StreamDecoder) -> Answer:
-    """What the last token adds to an answer: the characters that are complete with it, its id, its figures."""
-    step = run.steps[-1]
-    return {
-        "text": decoder.push(step.token_id),
-        "token_ids": [step.token_id],
-        "steps": [step_answer(step, run.reader)],
-        "finish_reason": None,
-    }
-
-
-def step_answer(step: Step, reader: AnyTokenizer) -> Answer:
-    """One new token as JSON-ready data."""
-    return {
-        "token_id": step.token_id,
-        "token": reader.decode([step.token_id]),
-        "probability": step.probability,
-        "logprob": step.logprob,
-        "rank": step.rank,
-    }
-
-
-def run_answer(run: Run) -> Answer:
-    """A run that grows no more as JSON-ready data."""
-    reader = run.reader
-    return {
-        "text": reader.decode(run.ids),
-        "prompt_ids": list(run.prompt_ids),
-        "token_ids": [step.token_id for step in run.steps],
-        "steps": [step_answer(step, reader) for step in run.steps],
-        "finish_reason": finish_reason(run) if finished(run) else OUT_OF_TIME,
-        "model": run.model_name,
-        "seed": run.settings.seed,
-    }
-
-
-def account_answer(found: Account) -> Answer:
-    """An account of a logit as JSON-ready data."""
-    return {
-        "token_id": found.token_id,
-        "rival_id": found.rival_id,
-        "logit_difference": found.logit_difference,
-        "parts": [asdict(part) for part in found.parts],
-    }
-
-
-def spread_answer(x: Tensor) -> dict[str, list[float]]:
-    """Mean and biased variance of each row of x (t, d)."""
-    mean, variance = mean_and_variance(x)
-    return {"mean": mean.tolist(), "var": variance.tolist()}
-
-
-def row_answer(row: TokenRow, reader: AnyTokenizer) -> Answer:
-    """One candidate token as JSON-ready data, with its text."""
-    answer = asdict(row) | {"token": reader.decode([row.token_id])}
-    del answer["cut_by"]
-    return answer

@@ -15,7 +15,8 @@ from gpt.generation import next_token_table
 from gpt.library import Library
 from gpt.model_reference import UNTRAINED
 from gpt.ui.calculator.calculation import answer
-from gpt.ui.endpoints import build, calculate, row_answer, run_answer, spread_answer
+from gpt.ui.endpoint_answers import row_answer, run_answer, spread_answer
+from gpt.ui.endpoints import build, calculate
 from gpt.ui.host.host_options import LAPTOP
 from tests.own_vocabulary import CHARACTERS, with_characters, with_ids
 
