@@ -97,7 +97,10 @@
     },
     refusals: () => all('.problem', front()).length,
     // All words in view, and what the figures are drawn of. Times that were measured are another's every time.
+    // Beside a refusal stand the figures of the settings before, which no address holds: then only its words count.
     shown: () => {
+      const refusals = all('.problem', front());
+      if (refusals.length) return refusals.map(words);
       const measured = all('.measured', document);
       measured.forEach((each) => { each.style.display = 'none'; });
       const lines = front().innerText.split('\n').map((line) => line.trim()).filter(Boolean);
