@@ -15,7 +15,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 _MOST_SAID = 6  # values of a series; of more of them, the ends and the extremes
-_FIELD = re.compile(r"%\{(\w+)(?::([^}]*))?\}")  # of a hover template, with the format of its number
+# Of a hover template: a field, which of its values where a point has several, and the format of the number.
+_FIELD = re.compile(r"%\{(\w+)(?:\[(\d+)\])?(?::([^}]*))?\}")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _on_hover(figure: go.Figure, trace: Any, row: int | None, column: int) -> st
     places = {"x": column, "y": column if row is None else row}
 
     def field(match: re.Match[str]) -> str:
-        name, number_format = match.groups()
+        name, which, number_format = match.groups()
         values = trace[name]
         if name in places and (row is not None or values is None or name == _place_letter(trace)):
             value = _tick(_axis(figure, trace, name), places[name] if values is None else values[places[name]])
@@ -93,6 +94,8 @@ def _on_hover(figure: go.Figure, trace: Any, row: int | None, column: int) -> st
             value = values
         else:
             value = values[column] if row is None else values[row][column]
+        if which is not None:
+            value = value[int(which)]
         if isinstance(value, str):
             return value
         return format(value, (number_format or ",.6g").replace("~", ""))

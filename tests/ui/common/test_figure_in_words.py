@@ -73,3 +73,11 @@ def test_grids_and_measures_say_their_tokens():
     said = figure_in_words(patch_grid(["a", "b"], np.array([[0.0, 1.0]])))
     assert "a (1), entering block 0: 0 % comes back" in said and "b (2), entering block 0: 100 % comes back" in said
     assert figure_in_words(measures(["a"], [("replaced", [0.5])] * 3)).count("replaced: a: 0.5000") >= 1
+
+
+def test_of_several_values_at_a_point_each_has_its_place():
+    drawn = figure("token", "divergence")
+    drawn.add_bar(
+        y=[0.5, 2], customdata=[[" a", 1.25], [" b", 3]], hovertemplate="%{customdata[0]}: %{customdata[1]:.2f} bits"
+    )
+    assert figure_in_words(drawn) == "divergence: a: 1.25 bits; b: 3.00 bits."
