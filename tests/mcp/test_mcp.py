@@ -93,11 +93,15 @@ def test_the_tools_are_listed_for_the_page_and_a_foreign_page_reaches_nothing(se
 
 def test_sigterm_ends_a_server_that_writes_for_an_assistant(python, served):
     process, address = served
-    with subprocess.Popen(
-        [python, HERE / "assistant.py", "stay", address], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as assistant:
+    command = [python, HERE / "assistant.py", "stay", address]
+    assistant = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
         assert assistant.stdout.readline().strip() == b"asking"
         time.sleep(1)  # so that it writes
+        began = time.monotonic()
         os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(5) == 0
+        process.wait(_SECONDS)
+        assert time.monotonic() - began < 5
+    finally:
         assistant.kill()
+        assistant.communicate()

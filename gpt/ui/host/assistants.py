@@ -12,6 +12,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import gradio as gr
+from gradio.state_holder import SessionState
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -77,7 +78,7 @@ def serve_assistants(page: gr.Blocks, calls: Calls) -> None:
     tools: Any = page.mcp_server_obj  # without types, as the package need not be here
     if tools is None:
         raise ValueError(f"--mcp is not possible here. {page.mcp_error}")
-    server = tools.mcp_server
+    server, state = tools.mcp_server, SessionState(page)
 
     # Our own checks say what is wrong in the words of the HTTP endpoints.
     @server.call_tool(validate_input=False)  # type: ignore[untyped-decorator]
@@ -86,7 +87,7 @@ def serve_assistants(page: gr.Blocks, calls: Calls) -> None:
             listed = ", ".join(tools.tool_to_endpoint)
             raise ValueError(f"There is no tool called {name[:80]!r}: choose one of {listed}.")
         endpoint = tools.tool_to_endpoint[name].removeprefix("/")
-        answer = await answer_of(page, calls, endpoint, arguments, server.request_context.request)
+        answer = await answer_of(page, calls, endpoint, arguments, server.request_context.request, state)
         return [tools.types.TextContent(type="text", text=json.dumps(answer, ensure_ascii=False))]
 
     for request in list(server.request_handlers):
@@ -95,9 +96,17 @@ def serve_assistants(page: gr.Blocks, calls: Calls) -> None:
 
 
 async def answer_of(
-    page: gr.Blocks, calls: Calls, endpoint: str, arguments: Mapping[str, Any], request: Request
+    page: gr.Blocks,
+    calls: Calls,
+    endpoint: str,
+    arguments: Mapping[str, Any],
+    request: Request,
+    state: SessionState,
 ) -> Any:
     """What an endpoint answers, as JSON-ready data; of one that streams, the last message.
+
+    The endpoints keep nothing in the state. Gradio would make a new one for each message of a stream, which takes
+    longer than a token.
 
     Raises ValueError or Refused with the sentence that HTTP gives.
     """
@@ -110,7 +119,12 @@ async def answer_of(
     try:
         while True:
             output = await page.process_api(
-                event, list(given.args), request=cast(Any, request), iterator=iterator, session_hash=session
+                event,
+                list(given.args),
+                request=cast(Any, request),
+                state=state,
+                iterator=iterator,
+                session_hash=session,
             )
             if iterator is not None and not output["is_generating"]:
                 return answer

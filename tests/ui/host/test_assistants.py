@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 from gradio.utils import get_function_description
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -65,7 +66,7 @@ def asking(page, root_path="", routes=(*OPEN, *OPEN_TO_ASSISTANTS)) -> TestClien
 def asked(page, arguments, session="", address="192.0.2.7"):
     headers = [(SESSION.encode(), session.encode())] if session else []
     request = Request({"type": "http", "client": (address, 1), "headers": headers})
-    return asyncio.run(answer_of(page, Calls(page), "asker", arguments, request))
+    return asyncio.run(answer_of(page, Calls(page), "asker", arguments, request, SessionState(page)))
 
 
 @pytest.mark.parametrize("prefix", ["", "/gpt"])
