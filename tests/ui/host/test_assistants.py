@@ -1,6 +1,5 @@
 """Assistants, without the package that speaks their protocol: what is open to them, and on whose behalf a call runs."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +27,7 @@ from gpt.ui.host.open_routes import OPEN, OPEN_TO_ASSISTANTS
 from gpt.ui.host.refusal import Refused
 from gpt.ui.host.server_counts import Counts
 from gpt.ui.host.sessions import Sessions
+from tests.own_loop import in_own_loop
 
 ADDRESS = "/gradio_api/mcp"
 HELLO = {"jsonrpc": "2.0", "id": 1, "method": "initialize"}
@@ -66,7 +66,7 @@ def asking(page, root_path="", routes=(*OPEN, *OPEN_TO_ASSISTANTS)) -> TestClien
 def asked(page, arguments, session="", address="192.0.2.7"):
     headers = [(SESSION.encode(), session.encode())] if session else []
     request = Request({"type": "http", "client": (address, 1), "headers": headers})
-    return asyncio.run(answer_of(page, Calls(page), "asker", arguments, request, SessionState(page)))
+    return in_own_loop(answer_of(page, Calls(page), "asker", arguments, request, SessionState(page)))
 
 
 @pytest.mark.parametrize("prefix", ["", "/gpt"])

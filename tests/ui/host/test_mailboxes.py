@@ -1,7 +1,6 @@
 """What waits to be read: dropped after a minute, forgotten when it is done with."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +8,7 @@ from gradio.queueing import Queue
 
 from gpt.ui.host import mailboxes as module
 from gpt.ui.host.mailboxes import Mailboxes, busy_sessions, drop_unread
+from tests.own_loop import in_own_loop
 
 
 @pytest.fixture
@@ -19,8 +19,7 @@ def clock(monkeypatch):
 
 
 def test_mailboxes(clock):
-    with ThreadPoolExecutor(1) as thread:  # where a browser is driven, this thread has a loop already
-        thread.submit(asyncio.run, _of_a_queue(clock)).result()
+    in_own_loop(_of_a_queue(clock))
 
 
 async def _of_a_queue(clock):

@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gpt.ui.host.stream_ends import JOIN, STREAM, StreamEnds
+from tests.own_loop import in_own_loop
 
 ANSWER = b'data: {"msg":"process_completed","output":{"data":["a text that holds \\"msg\\":\\"close_stream\\""]}}\n\n'
 END = b'data: {"msg":"close_stream","event_id":null}\n\n'
@@ -50,11 +49,6 @@ class Visitor:
         return any(words in message.get("body", b"") for message in self.sent)
 
 
-def in_a_loop_of_its_own(steps: Coroutine[None, None, None]) -> None:
-    with ThreadPoolExecutor(1) as thread:  # where a browser is driven, this thread has a loop already
-        thread.submit(asyncio.run, steps).result()
-
-
 async def turns(n: int = 20) -> None:
     for _ in range(n):
         await asyncio.sleep(0)
@@ -76,7 +70,7 @@ def test_an_event_is_answered_once_the_page_has_left_the_stream_that_ends():
         await turns()
         assert late.heard(b"ours")
 
-    in_a_loop_of_its_own(both())
+    in_own_loop(both())
 
 
 @pytest.mark.parametrize("query", ["", "ends"])
@@ -93,7 +87,7 @@ def test_an_event_is_answered_beside_a_stream_that_goes_on_and_after_one_that_no
         stream.leaves.set()
         await stream.task
 
-    in_a_loop_of_its_own(both())
+    in_own_loop(both())
 
 
 def test_a_browser_keeps_no_stream_in_its_cache():
@@ -104,4 +98,4 @@ def test_a_browser_keeps_no_stream_in_its_cache():
         stream.leaves.set()
         await asyncio.wait_for(stream.task, 10)
 
-    in_a_loop_of_its_own(one())
+    in_own_loop(one())
