@@ -16,14 +16,20 @@ from .common.page_context import Page
 
 _Places = dict[tuple[str, str], Block]
 
+# One reading for all changes of a moment: for each value read, Gradio searches all its components.
+_WRITE_SOON = """() => {
+  window.addressSoon ??= setTimeout(() => {
+    window.addressSoon = null;
+    document.getElementById('write-address').click();
+  }, 50);  // a tab is marked as selected after it says so
+}"""
 # Of each place: its tab and name, its first value (unless the run decides that), and where its value is found: by its
 # index among the values, or as the open one of some tabs.
-_WRITE = """async (...values) => {
+_WRITE = """(...values) => {
   const places = PLACES;
   const text = (value) => value === null || value === undefined ? '' :
     Array.isArray(value) ? value.join('SEPARATOR') : String(value);
   const front = (tabs) => document.querySelector('#' + tabs + ' [role=tab][aria-selected=true]')?.textContent.trim();
-  await new Promise((resolve) => setTimeout(resolve, 50));  // a tab is marked as selected after it says so
   const label = front('tabs');
   if (!label) return;
   const url = new URL(window.location), query = url.searchParams;
@@ -67,7 +73,9 @@ def keep_view(page: Page, tabs: gr.Tabs, first_tab: str) -> None:
     write = _WRITE.replace("SEPARATOR", SEPARATOR).replace("FIRST", first_tab).replace("PLACES", json.dumps(places))
     listeners = [tabs.change, *(each.change for each in dict.fromkeys(found.values()))]  # type: ignore[attr-defined]
     gr.HTML("", js_on_load=_GO_BACK + _WITHOUT_BASE, visible="hidden")
-    gr.on(listeners, None, inputs, None, js=write, api_visibility="private")
+    gr.on(listeners, None, None, None, js=_WRITE_SOON, api_visibility="private")
+    button = gr.Button(visible="hidden", elem_id="write-address")
+    button.click(None, inputs, None, js=write, api_visibility="private")
 
 
 def viewed(page: Page) -> list[Any]:

@@ -1,0 +1,22 @@
+"""What keeps the page quick, counted instead of timed: times are in tests/bench."""
+
+# Gradio keeps the state of its events in one object, by component, and goes through all of it with each message.
+_COUNT = """(() => {
+  const entries = Object.entries;
+  window.told = [];
+  Object.entries = (object) => {
+    const found = entries(object);
+    if (found[0]?.[1]?.component_id !== undefined) window.told.push(found.length);
+    return found;
+  };
+})();"""
+
+
+def test_the_state_of_an_event_is_told_to_one_component(open_page):
+    page = open_page("?length=8&tab=layernorm", script=_COUNT)
+    page.wait_for_selector("#norm-where:has-text('read by')", timeout=60_000)
+    page.locator("#norm-view").get_by_text("Per token").click()
+    page.wait_for_selector("#norm-figures .js-plotly-plot")
+    told = page.evaluate("window.told")
+    assert told
+    assert set(told) == {1}
