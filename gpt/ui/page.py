@@ -27,6 +27,7 @@ from .common.grown_figures import grown_figures
 from .common.hints import words_list
 from .common.keyboard import keyboard
 from .common.page_context import Page, Tab
+from .common.plot_library import fetch_plot_library
 from .common.saved_pictures import saved_pictures
 from .common.scrolling import reachable_scrolling
 from .embedded_view import embedded
@@ -166,6 +167,7 @@ def _arrive(
     ready = blocks.load(from_address, [packed], outputs, js=READ_PROMPT, api_visibility="private")
     write = first_run(page, display, lambda *seen: {bar: tour.told_html(page, *seen)})
     ran = ready.then(write, generating.inputs, [*generating.outputs, bar], **MODEL_EVENT)
+    fetch_plot_library(ran.then)
     generating.compare_after(ran.then)
     generating.compare_after(items[generate.KEY].select)
     for opening in page.openings:

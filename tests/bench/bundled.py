@@ -1,4 +1,4 @@
-"""Rows about the bundled model: how fast it writes, and what 8-bit weights cost its accuracy.
+"""Rows about the bundled model: how fast it writes and its page answers, what 8-bit weights cost its accuracy.
 
 Without the model, or without a text to hold against it, they say so.
 """
@@ -10,6 +10,16 @@ from speed import PROMPT_TOKENS, Duel, random_ids
 
 FOLDER = ROOT / "assets" / "storyteller"
 _DEFAULT_LENGTH = 50  # of a generation whose settings nobody changed
+# What visiting.py measures, and its goals: seconds, or bytes.
+_VISIT_GOALS = {
+    "page to first token": ("s", 1.2),
+    "first figure": ("s", 0.5),
+    "tab again": ("s", 0.1),
+    "view to settled figure": ("s", 0.4),
+    "block to settled figure": ("s", 0.4),
+    "slider to table": ("s", 0.15),
+    "bytes before the plot library": ("MB", 1e6),
+}
 
 
 def speed(plan: Plan) -> Outcome:
@@ -32,6 +42,17 @@ def click(plan: Plan) -> Outcome:
     """A click on Generate to the first token on the page; the first click, which warms up, is not kept."""
     seconds = Series("click to first token, bundled model", "ms", run_alone("clicking.py", str(plan.rounds + 1))[1:])
     return Outcome([seconds], [Finding(f"{seconds.what}, in the browser", 0.2, False, "ms", seconds.median)])
+
+
+def visit(plan: Plan) -> Outcome:
+    """What a visitor waits for on the page; the first visit, which warms up, is not kept."""
+    found = run_alone("visiting.py", str(plan.rounds + 1))
+    series = [Series(what, unit, found[what][1:]) for what, (unit, _) in _VISIT_GOALS.items()]
+    findings = [
+        Finding(f"{each.what}, in the browser", _VISIT_GOALS[each.what][1], False, each.unit, each.median)
+        for each in series
+    ]
+    return Outcome(series, findings)
 
 
 def quality(plan: Plan) -> Outcome:

@@ -37,6 +37,7 @@ ROWS: dict[str, Callable[[Plan], Outcome]] = {
     "start": starting.start,
     "bundled": bundled.speed,
     "click": bundled.click,
+    "visit": bundled.visit,
     "learning": learning.learning,
 }
 

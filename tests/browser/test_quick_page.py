@@ -20,3 +20,10 @@ def test_the_state_of_an_event_is_told_to_one_component(open_page):
     told = page.evaluate("window.told")
     assert told
     assert set(told) == {1}
+
+
+def test_the_plot_library_comes_before_the_first_figure_is_asked_for(open_page):
+    page = open_page("?length=8")
+    asked = "() => performance.getEntriesByType('resource').some(({name}) => name.includes('/PlotlyPlot-'))"
+    page.wait_for_function(asked, timeout=60_000)
+    assert not page.locator(".js-plotly-plot:visible").count()
