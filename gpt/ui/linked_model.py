@@ -65,7 +65,7 @@ def wanted_html(linked: Linked, shown: str) -> str:
     name = escape(_short(in_an_address(shown).removeprefix(LOCAL_FILE)))
     model = escape(in_an_address(shown))
     return (
-        f'<p class="problem" role="status" data-model="{model}">{escape(linked.said)} '
+        f'<p class="problem" data-aloud data-model="{model}">{escape(linked.said)} '
         f"This page shows {name} instead.{button}</p>"
     )
 

@@ -40,7 +40,8 @@ def loaded_text(loaded: LoadedModel) -> str:
 def line(text: str, safe: bool = False, model: str = "") -> str:
     """HTML of one line about the model; text is plain unless it is safe. The address takes `model` from it."""
     named = f' data-model="{escape(model)}"' if model else ""
-    return f'<p class="loaded" role="status"{named}>{text if safe else escape(text)}</p>'
+    told = " data-aloud" if model else ""  # not what is said of a load under way
+    return f'<p class="loaded"{named}{told}>{text if safe else escape(text)}</p>'
 
 
 def differences(config: GPTConfig) -> list[str]:

@@ -28,6 +28,7 @@ from .common.hints import words_list
 from .common.keyboard import keyboard
 from .common.page_context import Page, Tab
 from .common.plot_library import fetch_plot_library
+from .common.read_aloud import read_aloud
 from .common.saved_pictures import saved_pictures
 from .common.scrolling import reachable_scrolling
 from .embedded_view import embedded
@@ -124,6 +125,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
         reachable_scrolling()
         grown_figures()
         keyboard()
+        read_aloud()
         saved_pictures()
         for opening in page.openings:
             opening.drawing.draw_on(items[opening.tab].select)

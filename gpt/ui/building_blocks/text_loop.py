@@ -114,7 +114,7 @@ def _turn(name: str, reader: AnyTokenizer, step: LoopStep, n_new: int) -> str:
     items = "".join(
         f'<li style="--step:{place}"><b>{title}</b><div>{what}</div></li>' for place, (title, what) in enumerate(steps)
     )
-    return f'<ol class="turn" aria-live="polite">{items}</ol>'
+    return f'<ol class="turn" data-aloud>{items}</ol>'
 
 
 def _shape(*lengths: int) -> str:

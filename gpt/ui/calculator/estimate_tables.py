@@ -113,7 +113,7 @@ def measured_caption(config: GPTConfig, workload: Workload, count: FlopCount, fo
         took += f"; the whole step {duration(found.step_seconds)}"
         what += f", {workload.optimizer}, recompute {workload.recompute}"
     return (
-        f'<p class="status" role="status">Measured: emb_dim {config.emb_dim:,}, n_layers {config.n_layers:,}, n_heads '
+        f'<p class="status" data-aloud>Measured: emb_dim {config.emb_dim:,}, n_layers {config.n_layers:,}, n_heads '
         f"{config.n_heads:,}, vocab_size {config.vocab_size:,}; {what}; on {escape(machine)}. {took}.</p>"
     )
 

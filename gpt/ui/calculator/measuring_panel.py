@@ -102,4 +102,4 @@ def _progress(progress: Progress) -> str:
 
 
 def _said(text: str, bar: str = "") -> str:
-    return f'<p class="status" role="status">{bar} {escape(text)}</p>'
+    return f'<p class="status"{"" if bar else " data-aloud"}>{bar} {escape(text)}</p>'

@@ -112,4 +112,4 @@ def whose_run(run: Run, reference: str, why: str) -> str:
 def whose(said: str, model: str = "") -> str:
     """HTML of the banner. The address takes `model` from it, by which the run is written again."""
     named = f' data-model="{escape(model)}"' if model else ""
-    return f'<p class="whose" role="status"{named}>{escape(said)}</p>'
+    return f'<p class="whose" data-aloud{named}>{escape(said)}</p>'

@@ -46,8 +46,7 @@ class RunDisplay:
 
     def shown(self, run: Run) -> Updates:
         """The run as a strip and as plain text."""
-        decoder = StreamDecoder(run.reader)  # an incomplete character is held back until the rest of it is there
-        return {self.strip: run_strip(run), self.text: "".join(map(decoder.push, run.ids))}
+        return {self.strip: run_strip(run), self.text: "".join(_pieces(run))}
 
     def behind(self, run: Run) -> Updates:
         """The code that writes the run."""
@@ -101,9 +100,13 @@ def run_strip(run: Run, what: str = "Generate: tokens", marked: int | None = Non
     return pictured(about_run(what, run, colours=colours), strip_html([*prompt, *new], marked, n_unread(run)))
 
 
-def status(text: str, safe: bool = False) -> str:
-    """HTML of the line under the strip, read out by screen readers; text is plain unless it is safe."""
-    return f'<p class="status" role="status">{text if safe else escape(text)}</p>'
+def status(text: str, safe: bool = False, aloud: str = "") -> str:
+    """HTML of the line under the strip; text is plain unless it is safe.
+
+    Screen readers say it with `aloud` behind it, unless it ends in an ellipsis: then something is still under way.
+    """
+    told = "" if text.endswith("…") else f' data-aloud="{escape(aloud)}"'
+    return f'<p class="status"{told}>{text if safe else escape(text)}</p>'
 
 
 def length(run: Run) -> str:
@@ -117,6 +120,17 @@ def _ending(run: Run, rate: float, limit: float | None) -> str:
     rate is in tokens/s.
     """
     if not finished(run):
-        return status(f"{length(run)}, stopped." if limit is None else f"{length(run)}. {time_is_over(limit)}")
+        said = f"{length(run)}, stopped." if limit is None else f"{length(run)}. {time_is_over(limit)}"
+        return status(said, aloud=_new_text(run))
     ending = "the model ended the text" if finish_reason(run) == "eos" else "length reached"
-    return status(f'{length(run)}, {ending}. <span class="measured">{rate:,.1f} tokens/s</span>', safe=True)
+    said = f'{length(run)}, {ending}. <span class="measured">{rate:,.1f} tokens/s</span>'
+    return status(said, safe=True, aloud=_new_text(run))
+
+
+def _new_text(run: Run) -> str:
+    return "".join(_pieces(run)[len(run.prompt_ids) :])
+
+
+def _pieces(run: Run) -> list[str]:
+    """What each token adds to the text: an incomplete character is held back until the rest of it is there."""
+    return list(map(StreamDecoder(run.reader).push, run.ids))

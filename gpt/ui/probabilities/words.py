@@ -19,7 +19,7 @@ from .selected_token import SelectedToken
 
 BACK = "Back to the original"
 BACK_ONE = "Back to the branch before"
-NO_RUN = '<p class="status" role="status">No run yet: its tokens appear here as soon as the model writes them.</p>'
+NO_RUN = '<p class="status" data-aloud>No run yet: its tokens appear here as soon as the model writes them.</p>'
 
 Scores = Sequence[Scored | None]  # of every token of a run
 
@@ -52,7 +52,7 @@ def summary(run: Run, scores: Scores, library: Library, reference: str) -> str:
     parts.append(f"{counted(len(run.steps), 'new token')}, {_settings(settings.sampling)}, seed {settings.seed}")
     if run.model_name != str(Reference.parse(reference or library.default)):
         parts.append(f"made by {run.model_name}, not by the model that is loaded now")
-    said = f'<p class="status" role="status">{escape(" · ".join(parts))}</p>'
+    said = f'<p class="status" data-aloud>{escape(" · ".join(parts))}</p>'
     return f'<div class="under-strip">{probability_legend()}{said}</div>'
 
 
