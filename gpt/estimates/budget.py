@@ -104,7 +104,7 @@ def memory_of(config: GPTConfig, workload: Workload) -> MemoryEstimate:
     everything = total(*named.values())
     peak = _inference_peak(m, w, named) if inference else _training_peak(config, workload, m, w, named)
     rows = [term.formula(name, "bytes", source) for name, (term, source) in parts.items()]
-    rows.append(everything.formula("total", "bytes", "all of the above held at once"))
+    rows.append(everything.formula("total", "bytes", "the sum of the above, which no moment holds quite like that"))
     rows.append(peak.formula("peak", "bytes", "gpt/model.py, the most held at once in one pass"))
     check_countable(max(row.value for row in rows), "bytes")
     return MemoryEstimate(

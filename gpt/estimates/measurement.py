@@ -135,8 +135,9 @@ def _check_time(pid: int, seconds: float, most_seconds: float) -> None:
     """Raise RuntimeError when the process has worked for too long, or the machine does not let it work."""
     worked = worked_seconds(pid)
     if (seconds if worked is None else worked) > most_seconds:
+        had = "had run" if worked is None else "had worked"  # other programs may have kept it waiting
         raise RuntimeError(
-            f"Stopped, because it had worked for {most_seconds:.0f} seconds: choose a smaller model, batch or length."
+            f"Stopped, because it {had} for {most_seconds:.0f} seconds: choose a smaller model, batch or length."
         )
     if worked is not None and seconds > _PATIENCE * most_seconds:
         raise RuntimeError(

@@ -29,6 +29,7 @@ NAMES = {
     "gqa_swa": "Grouped-query and window",
     "mla": "Latent",
 }
+_KEPT_WIDE = "With int8 weights this app keeps a cache of float32: in int8 each would take a quarter."
 # New values by the names of ResultComponents.
 Values = dict[str, Any]
 
@@ -54,11 +55,11 @@ def after_panel(filled: AfterInputs, first: Values, allow_measuring: bool) -> Af
         "both.</p>"
     )
     with gr.Row():
-        groups = number("n_kv_groups", "Heads that share", "A key and a value.")
-        window = number("window", "Window", "Tokens it sees.")
-        local = number("local", "Blocks with window", "Of each group.")
-        full = number("full", "Blocks without", "Of each group.")
-        latent = number("latent_dim", "Latent numbers", "Per token and block.")
+        groups = number("n_kv_groups", "n_kv_groups", "Heads that share.")
+        window = number("window", "window", "Tokens it sees.")
+        local = number("local", "Blocks with a window", "In a row.")
+        full = number("full", "Blocks without", "After them; then again.")
+        latent = number("latent_dim", "latent_dim", "Per token and block.")
     shown: Values = {
         "variants_note": note_area("calc-variants-problem"),
         "variants_figure": plot_area("calc-variants-bar", first["variants_figure"]),
@@ -100,12 +101,12 @@ def _caches(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values
     try:
         rows = cache_variants(config, workload, variants_of(asked))
     except ValueError as error:
-        return {"variants_note": problem(str(error))}
+        return {"variants_note": problem(f"{error} The caches below are still those of the settings before.")}
     sizes = {NAMES[row.name]: row.value for row in rows}
     return {
         "variants_note": "",
         "variants_figure": plot(cache_bars(sizes), about_settings("smaller caches", config, workload)),
-        "variants": _cache_table(rows),
+        "variants": hint(_KEPT_WIDE if workload.dtype == "int8" else "") + _cache_table(rows),
     }
 
 
@@ -123,7 +124,7 @@ def _best(config: GPTConfig, workload: Workload, asked: AfterInputs) -> Values:
         rates = rates_of(asked)
         token, whole_prompt = next_token(config, workload, rates), prompt(config, workload, rates)
     except ValueError as error:
-        return {"best_note": problem(str(error))}
+        return {"best_note": problem(f"{error} The times below are still those of the settings before.")}
     rows = [
         _best_row("Next token", token, workload.batch_size),
         _best_row(

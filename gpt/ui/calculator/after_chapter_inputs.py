@@ -1,6 +1,6 @@
 """What is asked after the chapter: other kinds of attention, a machine's two rates, and what this app reached."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...config import GPTConfig
@@ -8,8 +8,9 @@ from ...estimates.cache_variants import Variants
 from ...estimates.own_rate import OwnRate
 from ...estimates.roofline import Rates
 from ...estimates.workload import Workload
-from .setting_controls import same_model, whole
+from .setting_controls import per_second, same_model, whole
 
+FITTED = ("n_kv_groups", "window")  # the fields that a configuration fills
 _USUAL_RATES = Rates(bytes_per_second=20e9, flops_per_second=100e9)
 
 
@@ -65,6 +66,13 @@ def first_inputs(config: GPTConfig) -> AfterInputs:
     return AfterInputs(**vars(variants), bandwidth=bandwidth, arithmetic=arithmetic, measured=None, own=None)
 
 
+def refilled(asked: AfterInputs, before: GPTConfig, config: GPTConfig) -> AfterInputs:
+    """Inputs for another configuration: what is as `before` filled it is filled anew."""
+    first, now = first_inputs(before), first_inputs(config)
+    same = [name for name in FITTED if getattr(asked, name) == getattr(first, name)]
+    return replace(asked, **{name: getattr(now, name) for name in same})
+
+
 def as_reading(workload: Workload) -> Workload:
     """The same texts to be read, also where training was asked for."""
     return Workload(workload.dtype, workload.batch_size, workload.seq_len)
@@ -72,13 +80,14 @@ def as_reading(workload: Workload) -> Workload:
 
 def variants_of(asked: AfterInputs) -> Variants:
     """The kinds of attention in the fields. Raises ValueError for impossible ones."""
-    names = ("n_kv_groups", "window", "local", "full", "latent_dim")
-    return Variants(**{name: whole(name, getattr(asked, name)) for name in names})
+    names = {"n_kv_groups": "n_kv_groups", "window": "window", "latent_dim": "latent_dim"}
+    names |= {"local": "blocks with a window", "full": "blocks without a window"}
+    return Variants(**{field: whole(name, getattr(asked, field)) for field, name in names.items()})
 
 
 def rates_of(asked: AfterInputs) -> Rates:
     """The rates in the fields. Raises ValueError for impossible ones."""
-    return Rates(1e9 * float(asked.bandwidth or 0), 1e9 * float(asked.arithmetic or 0))
+    return Rates(per_second("Memory in GB/s", asked.bandwidth), per_second("Arithmetic in GFLOP/s", asked.arithmetic))
 
 
 def whose_rates(workload: Workload, asked: AfterInputs) -> str:

@@ -25,6 +25,7 @@ from .after_chapter_inputs import AfterInputs, first_inputs
 from .calculation import about_settings
 from .estimate_code import measuring_code, memory_code, operations_code, parameters_code
 from .figures import flop_bar, memory_bar, memory_curve, parameter_bars
+from .setting_controls import per_second
 
 PRESETS = {name: GPTConfig.preset(name) for name in PRESET_NAMES}
 GROWTH = {"seq_len": "tokens in each sequence", "batch_size": "sequences in the batch"}
@@ -169,13 +170,15 @@ def _memory(config: GPTConfig, workload: Workload, over: str) -> Values:
 
 def _operations(config: GPTConfig, workload: Workload, speed: Any) -> Values:
     count = count_flops(config, workload.batch_size, workload.seq_len, workload.recompute)
-    bar = {
+    try:
+        rate, refused = per_second("Speed in GFLOP/s", speed), ""
+    except ValueError as error:
+        rate, refused = None, problem(str(error))
+    return {
         "operations_parts": plot(
             flop_bar(count.by_component), about_settings("operations", config, workload, _in_order(count.by_component))
         ),
+        "operations": tables.flop_table(count, rate),
         "operations_code": code_value(operations_code(config, workload)),
+        "speed_note": refused,
     }
-    try:
-        return bar | {"operations": tables.flop_table(count, 1e9 * float(speed or 0)), "speed_note": ""}
-    except ValueError as error:
-        return bar | {"speed_note": problem(str(error))}

@@ -35,8 +35,8 @@ def memory_code(config: GPTConfig, workload: Workload) -> Code:
 
 
 def operations_code(config: GPTConfig, workload: Workload) -> Code:
-    """`operations` of a forward pass by part, and `forward`, their sum."""
-    return _config(config) + code(
+    """`operations` of a forward pass by part, and `forward`, their sum; for training `training`, those of a step."""
+    forward = _config(config) + code(
         f"b, s = {workload.batch_size}, {workload.seq_len}  # texts, and tokens in each\n"
         "V, L, d, f = config.vocab_size, config.n_layers, config.emb_dim, config.inner_width\n"
         "operations = {  # a product and a sum for every weight and token, or pair of tokens\n"
@@ -47,6 +47,14 @@ def operations_code(config: GPTConfig, workload: Workload) -> Code:
         "}\n"
         "forward = sum(operations.values())\n"
         'print(operations, f"{forward:,}")'
+    )
+    if workload.mode == "inference":
+        return forward
+    return forward + code(
+        "# Backward costs two forwards, and what is computed again.\n"
+        f"training = count_flops(config, b, s, {workload.recompute!r}).training\n"
+        'print(f"{training:,}")',
+        "gpt.estimates.flops.count_flops",
     )
 
 

@@ -67,7 +67,7 @@ def memory_table(estimate: MemoryEstimate, resident: Formula | None) -> str:
     rows = []
     for row in estimate.formulas:
         cells = [size(row.value), f"{row.value:,}", percent(row.value / estimate.total)]
-        rows.append(_row(_named(row), cells, strong=row.name == "total", faint=row.value == 0))
+        rows.append(_row(_named(row), cells, strong=row.name in ("total", "peak"), faint=row.value == 0))
     if resident is not None:
         rows.append(_row(_named(resident), [size(resident.value), f"{resident.value:,}", ""]))
     for row in estimate.alternatives:
@@ -77,9 +77,9 @@ def memory_table(estimate: MemoryEstimate, resident: Formula | None) -> str:
 
 def fits_list(fits: Sequence[Fit], process_is_known: bool) -> str:
     """Devices, each marked with whether it has room and how much of it that takes."""
-    what = "the fullest moment"
-    if process_is_known:
-        what += " on a graphics card, the whole process in RAM"
+    what = "the fullest moment on a graphics card, the whole process in RAM"
+    if not process_is_known:
+        what = "the fullest moment, in RAM too, where the program itself is not counted"
     items = "".join(
         f'<li class="{"fits" if fit.fits else "full"}"><b>{"✓" if fit.fits else "✗"}</b> {escape(fit.device.name)} '
         f"<span>{fit.device.memory_bytes // 2**30} GiB, {percent(fit.share)}</span></li>"
@@ -91,12 +91,16 @@ def fits_list(fits: Sequence[Fit], process_is_known: bool) -> str:
     )
 
 
-def flop_table(count: FlopCount, flops_per_second: float) -> str:
-    """Every product with its formula, operations, and how long they take. Raises ValueError for a speed of 0."""
+def flop_table(count: FlopCount, flops_per_second: float | None) -> str:
+    """Every product with its formula, operations, and how long they take where the speed is known."""
+
+    def took(flops: int) -> str:
+        return "–" if flops_per_second is None else duration(seconds(flops, flops_per_second))
+
     rows = [
         _row(
             _named(row),
-            [operations(row.value), f"{row.value:,}", duration(seconds(row.value, flops_per_second))],
+            [operations(row.value), f"{row.value:,}", took(row.value)],
             strong=row.name in ("forward", "training"),
         )
         for row in count.formulas
@@ -105,7 +109,8 @@ def flop_table(count: FlopCount, flops_per_second: float) -> str:
 
 
 def measured_caption(config: GPTConfig, workload: Workload, count: FlopCount, found: Measurement, machine: str) -> str:
-    """What was measured and where, how long it took, and at which speed."""
+    """What was measured and where, how long it took, and at which speed: beside other settings too, it says its own."""
+    rates = " / ".join(f"{rate:g}" for rate in config.drop_rates)
     speed = count.forward / found.forward_seconds / 1e9
     took = f"The forward pass took {duration(found.forward_seconds)}, which is {speed:,.0f} GFLOP/s"
     what = f"{workload.mode}, {workload.dtype}, batch_size {workload.batch_size:,}, seq_len {workload.seq_len:,}"
@@ -114,7 +119,10 @@ def measured_caption(config: GPTConfig, workload: Workload, count: FlopCount, fo
         what += f", {workload.optimizer}, recompute {workload.recompute}"
     return (
         f'<p class="status" data-aloud>Measured: emb_dim {config.emb_dim:,}, n_layers {config.n_layers:,}, n_heads '
-        f"{config.n_heads:,}, vocab_size {config.vocab_size:,}; {what}; on {escape(machine)}. {took}.</p>"
+        f"{config.n_heads:,}, vocab_size {config.vocab_size:,}, context_length {config.context_length:,}, inner width "
+        f"{config.inner_width:,}, {config.activation}, {'tied head' if config.tied_head else 'head of its own'}, "
+        f"{'with' if config.qkv_bias else 'no'} qkv bias, dropout {rates}; {what}; on {escape(machine)}. {took}. "
+        f"JSON and CSV have it while the settings are these.</p>"
     )
 
 
@@ -139,7 +147,7 @@ def duration(time_seconds: float) -> str:
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60), ("s", 1), ("ms", 1e-3)):
         if time_seconds >= length:
             amount = time_seconds / length
-            return f"{amount:,.0f} {unit}" if amount >= 100 else f"{amount:.3g} {unit}"
+            return f"{amount:,.0f} {unit}" if 100 <= amount < 1e9 else f"{amount:.3g} {unit}"
     return f"{time_seconds * 1e6:,.3g} µs"
 
 

@@ -136,7 +136,7 @@ def _stacked_bars(
         barmode="overlay",
         showlegend=False,
         uniformtext={"mode": "hide", "minsize": 11},
-        xaxis={"ticksuffix": unit, "showticksuffix": "last", "separatethousands": True},
+        xaxis={"ticksuffix": unit, "showticksuffix": "first", "separatethousands": True},
         yaxis={"autorange": "reversed", "showticklabels": len(bars) > 1, "showgrid": False},
     )
     return drawn

@@ -62,7 +62,7 @@ def build_panels(
             speed = gr.Number(
                 DEFAULT_GFLOPS,
                 label="Speed in GFLOP/s",
-                info="What the hardware reaches" + ("; Measure tells this machine's." if allow_measuring else "."),
+                info="What the hardware reaches" + ("; the tab Measure says it of yours." if allow_measuring else "."),
                 min_width=260,
                 scale=0,
                 elem_id="calc-speed",

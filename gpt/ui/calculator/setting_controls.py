@@ -1,5 +1,6 @@
 """The Calculator's inputs: a model's configuration, and what it is asked to do."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -20,6 +21,8 @@ _RECOMPUTE_LABELS = {"none": "keep all", "selective": "recompute attention", "fu
 _ACTIVATION_LABELS = {"gelu_tanh": "GELU, tanh form", "gelu": "GELU, exact", "relu": "ReLU"}
 _WHOLE = ("vocab_size", "context_length", "emb_dim", "n_heads", "n_layers")
 _RATES = ("drop_rate_emb", "drop_rate_attn", "drop_rate_shortcut")  # each empty where it is drop_rate
+_SLOWEST, _FASTEST = 1e-9, 1e12  # billions a second: so every time can be written
+_GROUPED = re.compile(r"(?<=\d),(?=\d{3}\b)")  # the comma of 3,072, as the page writes it
 _MAY_BE_EMPTY = ("inner_dim", *_RATES)
 
 
@@ -202,12 +205,20 @@ def whole(name: str, value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def per_second(name: str, value: Any) -> float:
+    """A typed number of billions a second, as one a second. Raises ValueError for one that cannot be a machine's."""
+    value = float(_filled(name, value))
+    if not _SLOWEST <= value <= _FASTEST:
+        raise ValueError(f"{name} is {value:g}: choose a number from {_SLOWEST:g} to {_FASTEST:g}.")
+    return 1e9 * value
+
+
 def _number_in(text: Any) -> Any:
     """The number in a field of text, None in an empty one; what is no number is left for the library to refuse."""
     if text in (None, ""):
         return None
     try:
-        return float(text)
+        return float(_GROUPED.sub("", str(text)))
     except ValueError:
         return text
 

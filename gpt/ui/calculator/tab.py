@@ -1,7 +1,8 @@
 """The Calculator tab: parameters, memory and operations of any configuration, and a measurement beside them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from contextlib import suppress
+from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from ..common.page_html import problem
 from . import estimate_tables as tables
 from . import presets
 from .after_chapter import Values
+from .after_chapter_inputs import FITTED, refilled
 from .calculated_results import PRESETS, Asked, asked_from, calculated
 from .calculation import Measured, about_settings, answer, measured_rows, record, sums
 from .loaded_weights import loaded_weights, textbook_note
@@ -113,7 +115,7 @@ def _wire(parts: _Parts) -> None:
     listeners += [listen for each in texts for listen in (each.blur, each.submit)]
     gr.on(listeners, calculate, inputs, parts.outputs(), trigger_mode="always_last", **_IN_ORDER)
     wire_rates(parts.page, parts.panels.after, calculate, inputs, parts.fields, parts.outputs())
-    outputs = [parts.filled, *parts.fields.all(), *parts.outputs()]
+    outputs = [parts.filled, *parts.fields.all(), *_fitted(parts).values(), *parts.outputs()]
     for name, button in parts.buttons.items():
         fill = (
             partial(_fill_with_loaded, parts) if name == presets.LOADED else partial(_fill_with, parts, PRESETS[name])
@@ -134,19 +136,33 @@ def _split(values: tuple[Any, ...]) -> tuple[Asked, dict[str, Any]]:
 
 def _fill_with(parts: _Parts, config: GPTConfig, reference: str, *values: Any) -> Updates:
     asked, settings = _split(values)
-    settings = presets.filled_with(settings, config)
-    return parts.fields.updates(settings) | _shown(parts, parts.page.library.find(reference), asked, settings)
+    filled = presets.filled_with(settings, config)
+    return _fill(parts, parts.page.library.find(reference), asked, settings, filled)
 
 
 def _fill_with_loaded(parts: _Parts, reference: str, *values: Any) -> Updates:
     def filled() -> Updates:
         loaded = parts.page.library.get(reference)
         asked, settings = _split(values)
-        settings = presets.filled_with_loaded(settings, loaded)
         known = {parts.filled: Filled(loaded.reference, loaded.model.config)}
-        return known | parts.fields.updates(settings) | _shown(parts, loaded, asked, settings)
+        return known | _fill(parts, loaded, asked, settings, presets.filled_with_loaded(settings, loaded))
 
     return with_note(parts.panels.results.config_note, filled)
+
+
+def _fill(
+    parts: _Parts, loaded: LoadedModel | None, asked: Asked, before: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Updates:
+    """Another configuration in the fields, and in those of its attention that stand as the one before filled them."""
+    with suppress(ValueError):  # the one before may be impossible
+        asked = replace(asked, after=refilled(asked.after, config_from(before), config_from(settings)))
+    fitted = {component: getattr(asked.after, name) for name, component in _fitted(parts).items()}
+    return fitted | parts.fields.updates(settings) | _shown(parts, loaded, asked, settings)
+
+
+def _fitted(parts: _Parts) -> dict[str, gr.Number]:
+    inputs = parts.panels.after.inputs
+    return {name: getattr(inputs, name) for name in FITTED}
 
 
 def _opened(parts: _Parts, filled: Filled, reference: str, *values: Any) -> Updates:

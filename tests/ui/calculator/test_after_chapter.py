@@ -12,7 +12,14 @@ from gpt.estimates.roofline import Rates, next_token, prompt
 from gpt.estimates.workload import Workload
 from gpt.ui.calculator.after_chapter import NAMES, after_chapter
 from gpt.ui.calculator.after_chapter_files import after_record, after_sums
-from gpt.ui.calculator.after_chapter_inputs import AfterInputs, MeasuredRates, OwnReading, first_inputs, whose_rates
+from gpt.ui.calculator.after_chapter_inputs import (
+    AfterInputs,
+    MeasuredRates,
+    OwnReading,
+    first_inputs,
+    refilled,
+    whose_rates,
+)
 from gpt.ui.calculator.estimate_tables import duration
 from gpt.ui.common.number_format import percent
 from tests.estimates.test_formula import value_of
@@ -79,12 +86,16 @@ def test_rates_are_called_measured_only_while_the_fields_show_what_was_measured(
     ({"n_kv_groups": 5}, "n_kv_groups is 5 and n_heads is 12", "variants_note", "variants"),
     ({"window": None}, "window is empty", "variants_note", "variants"),
     ({"local": 1.5}, "blocks with a window is 1.5", "variants_note", "variants"),
-    ({"bandwidth": None}, "bytes_per_second is 0", "best_note", "best"),
-    ({"arithmetic": -1}, "flops_per_second is -1", "best_note", "best"),
+    ({"full": None}, "blocks without a window is empty: type a number.", "variants_note", "variants"),
+    ({"bandwidth": None}, "Memory in GB/s is empty: type a number.", "best_note", "best"),
+    ({"bandwidth": 1e300}, "Memory in GB/s is 1e+300: choose a number from", "best_note", "best"),
+    ({"arithmetic": -1}, "Arithmetic in GFLOP/s is -1: choose a number from", "best_note", "best"),
+    ({"arithmetic": float("nan")}, "Arithmetic in GFLOP/s is nan: choose a number from", "best_note", "best"),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_and_everything_else_is_shown(wrong, sentence, note, kept):
     shown = after_chapter(GPT2, READING, asked(**wrong))
     assert sentence in shown[note]
+    assert "below are still those of the settings before" in shown[note]
     assert kept not in shown
     assert {"variants", "best"} & set(shown)
 
@@ -127,6 +138,20 @@ def test_what_cannot_be_is_left_out_of_saved_files_and_so_is_what_was_measured_o
     kept = after_record(GPT2, READING, asked(arithmetic=0))
     assert kept["at_best"] is None and kept["caches"] is not None
     assert not list(after_sums(GPT2, READING, asked(n_kv_groups=5, arithmetic=0)))
+
+
+def test_a_cache_of_float32_beside_int8_weights_is_explained():
+    in_int8 = after_chapter(GPT2, replace(READING, dtype="int8"), asked())["variants"]
+    assert "float32" in in_int8
+    assert in_int8.endswith(after_chapter(GPT2, READING, asked())["variants"])
+
+
+def test_another_configuration_fills_what_stands_as_the_one_before_filled_it():
+    small, odd = GPTConfig(emb_dim=64, n_heads=4, context_length=256), GPTConfig.preset("gpt2-1558M")
+    assert odd.n_heads % first_inputs(small).n_kv_groups
+    assert refilled(first_inputs(small), small, odd) == first_inputs(odd)
+    typed = replace(first_inputs(small), window=77, latent_dim=3)
+    assert refilled(typed, small, odd) == replace(first_inputs(odd), window=77, latent_dim=3)
 
 
 def test_the_first_values_go_with_any_model():

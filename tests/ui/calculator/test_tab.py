@@ -78,6 +78,17 @@ def test_the_answer_has_the_contracts_keys_and_the_librarys_numbers():
     assert told["flops"]["forward"] == count_flops(GPT2, 2, 512).forward
 
 
+@pytest.mark.parametrize("typed", ["3,072", "3072", "3072.0"])
+def test_a_number_in_a_text_field_may_be_written_as_the_page_writes_it(typed):
+    assert settings_from(*values(inner_dim=typed))[0].inner_dim == 3072
+
+
+@pytest.mark.parametrize("typed", ["3,07", "3,0721", ",072", "3.072"])
+def test_other_commas_are_refused(typed):
+    with pytest.raises(ValueError, match="inner_dim is"):
+        settings_from(*values(inner_dim=typed))
+
+
 def test_fields_become_the_settings_they_show():
     assert settings_from(*values()) == (GPT2, TRAINING)
     assert settings_from(*values(emb_dim=768.0, drop_rate=0)) == (replace(GPT2, drop_rate=0), TRAINING)
@@ -124,10 +135,17 @@ def test_what_is_possible_fills_every_component():
     assert empty == {name for name in results if name.endswith("_note")}
 
 
-def test_a_speed_of_nothing_is_said_and_the_times_stay():
-    results = calculated_or_refused(asked(speed=None), settings())
-    assert "operations" not in results
-    assert "has to be a positive number" in results["speed_note"]
+@pytest.mark.parametrize(("speed", "said"), [
+    (None, "Speed in GFLOP/s is empty: type a number."),
+    (0, "Speed in GFLOP/s is 0: choose a number from"),
+    (-3, "Speed in GFLOP/s is -3: choose a number from"),
+    (1e-300, "Speed in GFLOP/s is 1e-300: choose a number from"),
+])  # fmt: skip
+def test_without_a_speed_there_are_operations_and_no_times(speed, said):
+    results = calculated_or_refused(asked(speed=speed), settings(batch_size=1, seq_len=1024))
+    assert said in results["speed_note"]
+    row = results["operations"].split("Forward pass")[1].split("</tr>")[0]
+    assert re.findall("<td>(.*?)</td>", row) == ["291.65 GFLOP", "291,648,307,200", "–"]
 
 
 @pytest.mark.parametrize(("gflops", "said"), [(100, "2.92 s"), (0.5, "9.72 min"), (2_000, "146 ms"), (3e6, "97.2 µs")])
@@ -256,12 +274,21 @@ def test_what_was_measured_is_said_with_the_speed_that_makes():
     said = measured_caption(GPT2, workload, count_flops(GPT2, 2, 512), FOUND, "2 <processors>")
     # 1,024 tokens in two sequences: 272,320,954,368 operations forward in 2.5 s.
     assert "The forward pass took 2.5 s, which is 109 GFLOP/s; the whole step 8 s." in said
-    assert (
-        "emb_dim 768, n_layers 12, n_heads 12, vocab_size 50,257; training, bfloat16, batch_size 2, seq_len 512" in said
-    )
+    assert "emb_dim 768, n_layers 12, n_heads 12, vocab_size 50,257, context_length 1,024, inner width 3,072" in said
+    assert "dropout 0.1 / 0.1 / 0.1; training, bfloat16, batch_size 2, seq_len 512" in said
     assert "sgd, recompute full; on 2 &lt;processors&gt;." in said
     inference = measured_caption(GPT2, Workload(), count_flops(GPT2), replace(FOUND, step_seconds=None), "here")
-    assert "117 GFLOP/s.</p>" in inference
+    assert "117 GFLOP/s. JSON" in inference
+
+
+@pytest.mark.parametrize("changes", [
+    {"context_length": 2048}, {"tied_head": True}, {"qkv_bias": True}, {"inner_dim": 100}, {"activation": "relu"},
+    {"drop_rate": 0.2}, {"drop_rate_attn": 0.0},
+])  # fmt: skip
+def test_what_was_measured_is_told_apart_from_every_other_setting(changes):
+    counted = count_flops(GPT2, 2, 512)
+    said = {measured_caption(config, TRAINING, counted, FOUND, "") for config in (GPT2, replace(GPT2, **changes))}
+    assert len(said) == 2
 
 
 @pytest.mark.parametrize(("length", "said"), [
@@ -270,6 +297,7 @@ def test_what_was_measured_is_said_with_the_speed_that_makes():
     (2.9164, "2.92 s"),
     (250, "4.17 min"),
     (86400 * 400, "400 days"),
+    (86400 * 4e12, "4e+12 days"),
 ])  # fmt: skip
 def test_durations_have_a_sensible_unit(length, said):
     assert duration(length) == said
@@ -328,5 +356,5 @@ def test_strangers_find_no_measurement_and_no_words_about_one_unless_it_is_allow
         found = page(*arguments)
         assert ("calc-measure" in found) == is_there
         assert ("'label': 'Measure'" in found) == is_there
-        assert ("Measure tells this machine's" in found) == is_there
+        assert ("the tab Measure says it of yours" in found) == is_there
         assert ("measure the real thing on this machine" in found) == is_there

@@ -40,6 +40,7 @@ def test_parameters_memory_and_operations_are_those_of_the_fields(calculator):
     found = executed(calculator, "calc-flops-code")
     assert found["operations"] == shown["flops"]["by_component"]
     assert found["forward"] == shown["flops"]["forward"]
+    assert found["training"] == shown["flops"]["training"]
 
 
 def test_the_same_is_measured_as_by_the_button(calculator):
