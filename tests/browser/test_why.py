@@ -3,10 +3,15 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+
+from gpt.attribution.head_effects import head_effects
+from gpt.ui.attribution import ablation_panel, view_panel
+from tests.in_process import serving
 
 RUN = "?prompt=Every+effort+moves+you&length=6&seed=123&tab="
 SVG = "{http://www.w3.org/2000/svg}"
@@ -152,3 +157,32 @@ def test_a_wrong_token_is_refused_in_a_sentence_and_the_grid_stays(open_page):
     expect(page.locator("#swap-note")).to_contain_text("is 2 tokens, “·king” (#5822), “·boy” (#2933)")
     assert page.locator("#swap-said").inner_text() == said
     expect(page.locator("#swap-figure .plotly")).to_be_visible()
+
+
+def test_a_measurement_ends_when_another_token_is_asked_about(open_page, small_folder, monkeypatch):
+    go_on = Event()
+
+    def slowly(*arguments):
+        for block in head_effects(*arguments):
+            yield block
+            go_on.wait(60)
+
+    monkeypatch.setattr(ablation_panel, "head_effects", slowly)
+    monkeypatch.setattr(view_panel, "MOMENT_SECONDS", -1.0)  # a redraw measures one block
+    field = "(all) => all.map((each) => each.ariaLabel)"
+    with serving("--model", str(small_folder)) as served:
+        page = open_page(f"{RUN}inside&view=Switch+parts+off&token=6", address=served.address)
+        cells = page.locator("#off-field .cell")
+        expect(cells.filter(has_text="").first).to_have_attribute("aria-label", re.compile("nats"), timeout=60_000)
+        before = cells.evaluate_all(field)
+        page.locator("#off-measure").click()
+        expect(page.locator("#off-stop")).to_be_visible()
+        page.locator("#inside-strip .token").nth(7).click()
+        page.wait_for_timeout(1000)  # it has asked by now, and waits
+        go_on.set()
+        expect(page.locator("#off-said")).to_contain_text("token 8")
+        expect(page.locator("#off-stop")).to_be_hidden()
+        after = cells.evaluate_all(field)
+        fresh = open_page(f"{RUN}inside&view=Switch+parts+off&token=8", address=served.address)
+        expect(fresh.locator("#off-said")).to_contain_text("token 8", timeout=60_000)
+        assert after[:4] == fresh.locator("#off-field .cell").evaluate_all(field)[:4] != before[:4]

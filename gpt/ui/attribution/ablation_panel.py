@@ -69,7 +69,8 @@ def build(page: Page, _: gr.HTML) -> Panel:
     switched = made.field.select(switch, [page.run, made.off], [made.off], api_visibility="private")
     cleared = made.clear.click(frozenset, None, [made.off], api_visibility="private")
     page.remember_in_address(TAB, "off", made.off, words.off_text, lambda query: words.off_from(query.get("off", "")))
-    _wire_long(page, made)
+    ongoing = Ongoing()
+    _wire_long(page, made, ongoing)
     _wire_saving(page, made)
     outputs = [
         made.field,
@@ -82,7 +83,8 @@ def build(page: Page, _: gr.HTML) -> Panel:
         made.rewritten,
         made.code,
     ]
-    return Panel(made.area, made.note, draw, [made.off, made.by], outputs, [made.by.input, switched.then, cleared.then])
+    redraws = [made.by.input, switched.then, cleared.then]
+    return Panel(made.area, made.note, draw, [made.off, made.by], outputs, redraws, ongoing=ongoing)
 
 
 def _lay_out() -> _Components:
@@ -165,9 +167,8 @@ def _without(about: About, model: GPTModel, off: Off, way: str) -> About:
     return about.at(without=f"without {names}" if names else "", by=f"by {_by(way)}")
 
 
-def _wire_long(page: Page, made: _Components) -> None:
+def _wire_long(page: Page, made: _Components, ongoing: Ongoing) -> None:
     """What takes longer than a redraw may: the effects of all heads, and another text."""
-    ongoing = Ongoing()
 
     def measured(run: Run, position: int | None, off: Off, way: str) -> Iterator[Updates]:
         prediction = prediction_of(page.library, run, position)

@@ -11,8 +11,9 @@ from ...sampling import likeliest
 from ..common.address_values import SEPARATOR, place_in
 from ..common.head_field import Cell, field_html, signed_legend, signed_style, signed_words
 from ..common.number_format import fine_percent
-from ..common.page_html import status, table
+from ..common.page_html import table
 from .prediction import Prediction
+from .view_panel import said_html
 
 # Chosen parts as (row, column) of the field: a column a head, then the feed-forward, then the whole block.
 Off = frozenset[tuple[int, int]]
@@ -90,11 +91,12 @@ def colours(effects: Sequence[BlockEffects]) -> str:
 def change_text(prediction: Prediction, found: Change | None, names: str, by: str) -> str:
     """HTML of the sentence about one prediction with and without the parts."""
     if found is None:
-        return status(
+        return said_html(
             f"{prediction.said} Choose heads, feed-forwards (ff) or whole blocks (all) in the field to switch them off."
         )
-    return status(
-        f"Without {names} ({by} in place of what they add), log p of “{prediction.token}” changes by "
+    they_add = "they add" if ", " in names else "it adds"
+    return said_html(
+        f"Without {names} ({by} in place of what {they_add}), log p of “{prediction.token}” changes by "
         f"{found.logprob:+.3f} nats, and the whole distribution moves by {found.kl:.3f} nats (KL). {prediction.said}"
     )
 

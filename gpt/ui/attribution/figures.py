@@ -88,8 +88,12 @@ def measures(labels: Sequence[str], named: Sequence[tuple[str, Sequence[float]]]
     return fig.update_xaxes(token_axis(labels, room=26) | {"tickangle": -60})
 
 
-def patch_grid(labels: Sequence[str], shares: np.ndarray) -> go.Figure:
-    """Shares (rows, t) of the logit difference that come back: a row a block, a column a token."""
+def patch_grid(labels: Sequence[str], shares: np.ndarray, n_exact: int) -> go.Figure:
+    """Shares (rows, t) of the logit difference that come back: a row a block, a column a token.
+
+    The first n_exact rows are exact, a dashed line separates those that are an estimate.
+    """
+    kinds = ["" if row < n_exact else ", as an estimate" for row in range(len(shares))]
     fig = figure("token", "stream entering block", height=90 + 26 * max(6, min(len(shares), 16)))
     fig.add_heatmap(
         z=shares,
@@ -99,11 +103,13 @@ def patch_grid(labels: Sequence[str], shares: np.ndarray) -> go.Figure:
         zmax=1,
         colorscale=DIVERGING,
         colorbar=_share_bar(),
-        customdata=[list(map(percent, row)) for row in shares.tolist()],
+        customdata=[[percent(share) + kind for share in row] for row, kind in zip(shares.tolist(), kinds, strict=True)],
         hovertemplate="%{x}, entering block %{y}: %{customdata} comes back<extra></extra>",
         xgap=1,
         ygap=1,
     )
+    if n_exact < len(shares):
+        fig.add_hline(n_exact - 0.5, line={"dash": "dash", "width": 2, "color": "#6B7280"})
     fig.update_yaxes(dtick=max(1, -(-len(shares) // 12)), showgrid=False, zeroline=False, autorange="reversed")
     return fig.update_xaxes(token_axis(labels, longest=_LONGEST_PAIR, room=26) | {"tickangle": -60})
 

@@ -9,7 +9,13 @@ import gradio as gr
 import torch
 from torch import Tensor
 
-from ...attribution.token_importance import attention_from_last, correlation, gradient_times_input, occlusion_by_token
+from ...attribution.token_importance import (
+    REPLACEMENTS,
+    attention_from_last,
+    correlation,
+    gradient_times_input,
+    occlusion_by_token,
+)
 from ...library import Library
 from ...runs import Run
 from ...tracing import trace
@@ -21,14 +27,13 @@ from ..common.drawing import MODEL_EVENT, Updates
 from ..common.head_field import signed_legend, signed_style, signed_words
 from ..common.number_format import counted
 from ..common.page_context import Page
-from ..common.page_html import status
 from ..common.saved_pictures import pictured
 from ..common.stoppable_work import Ongoing, stop_for, stop_when_clicked
 from ..common.token_strip import StripToken, strip_html, strip_token
 from .figures import measures
 from .panel_code import tokens_code
 from .prediction import Prediction, prediction_of
-from .view_panel import Kept, Panel, limits, small_button, streaming
+from .view_panel import Kept, Panel, limits, said_html, small_button, streaming
 
 REPLACED, GRADIENT, ATTENTION = (
     "fall of log p when the token is replaced, nats",
@@ -84,7 +89,7 @@ def build(page: Page, strip: gr.HTML) -> Panel:
     stop_when_clicked(made.stop, ongoing)
     with made.save:
         page.save_button("Save these numbers as CSV", "tokens-csv", file, [page.position])
-    return Panel(made.area, made.note, draw, [], [*shown, made.measure], [])
+    return Panel(made.area, made.note, draw, [], [*shown, made.measure], [], ongoing=ongoing)
 
 
 def _lay_out() -> _Components:
@@ -98,8 +103,8 @@ def _lay_out() -> _Components:
         made["note"] = note_area("tokens-note")
         made["figure"] = plot_area("tokens-figure")
         limits(
-            "Replacing a token tells what this prediction would have been with eight other words in its place, not "
-            "what the model does with it; of two tokens with the same information, each can do the work of the other."
+            "Replacing a token tells what this prediction would have been with other words in its place, not what the "
+            "model does with it; of two tokens with the same information, each can do the work of the other."
         )
         made["save"] = gr.Row()
         made["code"] = code_area("tokens-code")
@@ -133,7 +138,7 @@ def _drawn(
     named = [(REPLACED, falls), (GRADIENT, gradient.tolist()), (ATTENTION, attention.tolist())]
     largest = max(map(abs, falls), default=0.0)
     return {
-        made.said: status(_said(prediction, torch.tensor(falls), gradient, attention)),
+        made.said: said_html(_said(prediction, torch.tensor(falls), gradient, attention)),
         strip: _strip(prediction, falls, largest),
         made.code: code_value(tokens_code(prediction)),
         made.legend: signed_legend(_COLOURED_BY, f"{largest:.2f}"),
@@ -152,10 +157,12 @@ def _said(prediction: Prediction, falls: Tensor, gradient: Tensor, attention: Te
             ("attention", correlation(falls, attention)),
         )
     )
+    fall = float(falls[most])
+    how = f"falls most, by {fall:.2f} nats" if fall > 0 else f"rises, whichever it is, and least, by {-fall:.2f} nats"
     return (
-        f"Each token is replaced by eight other words in turn; log p of “{prediction.token}” falls most, by "
-        f"{float(falls[most]):.2f} nats on average, without “{prediction.labels[most]}”. The cheaper measures are "
-        f"often taken for the same. Their correlation with it here: {agreement}. {prediction.said}"
+        f"Each token is replaced in turn by up to {len(REPLACEMENTS)} other words; log p of “{prediction.token}” {how} "
+        f"on average, without “{prediction.labels[most]}”. The cheaper measures are often taken for the same. Their "
+        f"correlation with it here: {agreement}. {prediction.said}"
     )
 
 

@@ -23,11 +23,10 @@ from ..common.components import note_area, plot, plot_area
 from ..common.downloads import File, csv_file
 from ..common.drawing import MODEL_EVENT, Listener, Updates
 from ..common.page_context import Page
-from ..common.page_html import status
 from ..common.stoppable_work import Ongoing, stop_for, stop_when_clicked
 from .figures import patch_grid
 from .panel_code import swapping_code
-from .view_panel import Kept, Panel, limits, small_button, streaming
+from .view_panel import Kept, Panel, limits, said_html, small_button, streaming
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,7 @@ class Pair:
 
 _STORIES = {
     "king or queen": Pair("The king said that", "The queen said that", " he", " she"),
-    "hungry or thirsty": Pair(
-        "He was hungry, so he wanted something to", "He was thirsty, so he wanted something to", " eat", " drink"
-    ),
+    "hungry or sleepy": Pair("He felt hungry and wanted to", "He felt sleepy and wanted to", " eat", " sleep"),
     "one boy or two": Pair("The little boy ran home. When", "The two boys ran home. When", " he", " they"),
 }
 _CLASSICS = {
@@ -125,7 +122,8 @@ def build(page: Page, _: gr.HTML) -> Panel:
     for field in made.prompts:
         redraws += [field.submit, field.blur]
     shown = [made.said, made.figure, made.code, made.measure]
-    return Panel(made.area, made.note, draw, made.prompts, shown, redraws, [made.pair, *made.prompts])
+    controls = [made.pair, *made.prompts]
+    return Panel(made.area, made.note, draw, made.prompts, shown, redraws, controls, ongoing)
 
 
 def _lay_out() -> _Components:
@@ -181,9 +179,9 @@ def _lay_out() -> _Components:
     return _Components(**made)
 
 
-def _about(model_name: str, pair: Sequence[str]) -> About:
+def _about(model_name: str, pair: Sequence[str], estimate: str = "") -> About:
     taken_from, put_into, token, rival = pair
-    colours = "Orange: the first prompt's answer comes back. Blue: it moves away."
+    colours = f"Orange: the first prompt's answer comes back. Blue: it moves away.{estimate}"
     places = {"answer": f"“{token}” rather than “{rival}”"}
     return About("Inside: swap a state", model_name, f"{taken_from} → {put_into}", places, colours=colours)
 
@@ -211,13 +209,23 @@ def _steps(pair: PromptPair) -> Callable[[int], Iterator[Tensor]]:
 
 
 def _drawn(made: _Components, question: Question, pair: PromptPair, rows: Sequence[Tensor]) -> Updates:
-    exact = torch.stack(list(rows))
-    shares = exact if len(exact) == len(pair.traced_from.blocks) else _with_estimate(pair, exact)
+    exact, estimate = torch.stack(list(rows)), _estimate(pair, len(rows))
+    shares = _with_estimate(pair, exact) if estimate else exact
+    grid = patch_grid(_labels(pair), shares.numpy(), len(exact))
     return {
-        made.said: status(_said(pair, question[0], len(rows))),
+        made.said: said_html(_said(pair, question[0], estimate)),
         made.code: code_value(_code(pair, question)),
-        made.figure: plot(patch_grid(_labels(pair), shares.numpy()), _about(*question[:1], question[1:])),
+        made.figure: plot(grid, _about(question[0], question[1:], estimate)),
     }
+
+
+def _estimate(pair: PromptPair, n_exact: int) -> str:
+    """A sentence on the rows that are not exact, "" where all are."""
+    last = len(pair.traced_from.blocks) - 1
+    if n_exact > last:
+        return ""
+    rows = f"Row {last} is" if n_exact == last else f"Rows {n_exact} to {last} are"
+    return f" {rows} an estimate, by one gradient: below the dashed line."
 
 
 def _code(pair: PromptPair, question: Question) -> Code:
@@ -238,16 +246,14 @@ def _labels(pair: PromptPair) -> list[str]:
     ]
 
 
-def _said(pair: PromptPair, model_name: str, n_exact: int) -> str:
+def _said(pair: PromptPair, model_name: str, estimate: str) -> str:
     visible = tokenizer_of(pair.model).visible
     token, rival = visible(pair.token_id), visible(pair.rival_id)
-    n_layers = len(pair.traced_from.blocks)
-    missing = "" if n_exact == n_layers else f" Rows from {n_exact} on are an estimate, by one gradient."
     return (
         f"logit(“{token}”) − logit(“{rival}”) is {pair.difference_from:+.2f} after the first prompt and "
         f"{pair.difference_into:+.2f} after the second, in {model_name}. Each cell puts one token's state of the "
         "first prompt into the pass over the second: 0 % is as if nothing had been put in, 100 % is the first prompt's "
-        f"answer.{missing} Follow the colour down: it moves from the token that differs to the last one."
+        f"answer.{estimate} Follow the colour down: it moves from the token that differs to the last one."
     )
 
 

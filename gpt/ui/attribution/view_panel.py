@@ -6,7 +6,7 @@ and what was computed is kept for everybody who asks the same.
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -42,6 +42,7 @@ class Panel:
     outputs: Sequence[Any]
     redraws: Sequence[Listener]  # the events after which the tab draws the panel again
     controls: Sequence[Component] = ()  # what a visitor sets, where that is more than the inputs
+    ongoing: Ongoing = field(default_factory=Ongoing)  # what takes longer than a redraw
 
 
 class Kept(Generic[Item]):
@@ -93,15 +94,15 @@ def streaming(
         if run is None:
             yield {note: NO_RUN}
             return
-        refused = ""
+        ended: Updates = {stop: stop_button(running=False)}
         try:
             with ongoing.begin(request) as stopped:
                 yield {stop: stop_button(running=True), note: ""}
                 for updates, _ in paced(steps(run, *values), stopped):
                     yield updates
         except (ValueError, WeightsError) as error:
-            refused = problem(str(error))
-        yield {stop: stop_button(running=False), note: refused}
+            ended[note] = problem(str(error))
+        yield ended
 
     return while_waiting(handle, waits_in_note(ongoing, note, stop))
 
@@ -109,6 +110,11 @@ def streaming(
 def small_button(label: str, elem_id: str) -> gr.Button:
     """A button no wider than its words."""
     return gr.Button(label, size="sm", elem_id=elem_id, elem_classes=["small"])
+
+
+def said_html(text: str) -> str:
+    """HTML of the sentence about what a view shows, with hints at its words."""
+    return f'<p class="status">{hinted(text)}</p>'
 
 
 def limits(text: str) -> gr.HTML:

@@ -1,6 +1,6 @@
 """All views of this package that stand on the Inside tab, as the tab lays them out and draws them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from ...engine.fair_share import ASKING
 from ...runs import Run
 from ..common.drawing import Listener, Updates, with_note
 from ..common.page_context import Page
@@ -49,6 +50,16 @@ class Panels:
     def redraws(self) -> list[Listener]:
         """The events after which the tab draws again."""
         return list(chain.from_iterable(panel.redraws for panel in self.by_name.values()))
+
+    def alone(self, draw: Callable[..., Updates]) -> Callable[..., Updates]:
+        """draw, once nothing is computed and drawn any more of what the visitor asked before."""
+
+        def drawn(*values: Any) -> Updates:
+            for panel in self.by_name.values():
+                panel.ongoing.end_outdated(ASKING.get().session)
+            return draw(*values)
+
+        return drawn
 
     def draw(self, name: str, run: Run, position: int | None, values: Sequence[Any]) -> Updates:
         """What one panel shows, or the sentence with which it refuses; values are those of the inputs of all."""

@@ -105,8 +105,15 @@ GLOSSARY: dict[str, Word] = {
         "Among how many equally likely tokens the model seemed to choose, on average. Lower is better.", "5.1"
     ),
     "divergence": Word(
-        "How far one distribution of next tokens lies from another, in bits: 0 when they are the same.", "5.1"
+        "How far one distribution of next tokens lies from another, in bits or nats: 0 when they are the same.",
+        "5.1",
+        ("KL",),
     ),
+    "log p": Word(
+        "The natural logarithm of a probability: 0 where a token is certain, −0.7 for one half, ever lower below.",
+        "5.1",
+    ),
+    "nat": Word("The unit of a natural logarithm: 1 nat more makes a probability 2.7 times as large.", "5.1"),
     "loss": Word(
         "How wrong the predictions were: the mean surprisal of the tokens that came. Training lowers it.", "5.1"
     ),

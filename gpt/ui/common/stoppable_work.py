@@ -111,6 +111,15 @@ class Ongoing:
             if request.session_hash in self._works:
                 self._works[request.session_hash].stopped.set()
 
+    def end_outdated(self, visitor: str | None) -> None:
+        """The same for a visitor who now asks something else: also what still waits does not begin."""
+        with self._guard:
+            waiting, work = self._waiting.get(visitor), self._works.get(visitor)
+        if waiting is not None:
+            waiting.set()
+        if work is not None:
+            _end(work)
+
     def end(self, request: gr.Request) -> None:
         """Stop the visitor's work, and wait until it has sent its last update."""
         with self._guard:

@@ -113,7 +113,9 @@ def build(page: Page) -> None:
     _wire_address(page, view, [with_halves, *panels.controls], chosen_head)
     inputs = [view, page.position, chosen_head, with_halves]
     outputs = [strip, strip_area, where, legend, attention_area, maps, enlarged, depth_area, with_halves, save, behind]
-    drawing = page.drawing(draw, [*inputs, *panels.inputs], [*outputs, *area.all(), *panels.outputs], note)
+    drawing = page.drawing(
+        panels.alone(draw), [*inputs, *panels.inputs], [*outputs, *area.all(), *panels.outputs], note
+    )
     page.when_opened(KEY, drawing)
     chosen = [chosen_into(page.position, strip), chosen_into(chosen_head, maps)]
     drawing.draw_on(with_halves.input, view.input, *chosen, *panels.redraws)

@@ -57,9 +57,12 @@ def test_candidates_are_the_likeliest_of_both_models_and_the_token_that_came(mod
 
 def test_the_sentence_says_what_the_change_is_and_whose(prediction, model):
     found = change(model, ablate(model, heads=[(0, 1)]), prediction.ids, prediction.token_id)
-    said = words.change_text(prediction, found, "head 0.1", "nothing")
+    said = re.sub("<[^>]*>", "", words.change_text(prediction, found, "head 0.1", "nothing"))
+    assert "Without head 0.1 (nothing in place of what it adds)" in said
     assert f"log p of “·the” changes by {found.logprob:+.3f} nats" in said and "predicted by small" in said
-    assert "Choose heads" in words.change_text(prediction, None, "", "nothing")
+    assert "of what they add)" in words.change_text(prediction, found, "head 0.1, block 2", "nothing")
+    said = re.sub("<[^>]*>", "", words.change_text(prediction, None, "", "nothing"))
+    assert "Choose heads" in said
 
 
 def test_the_mean_is_taken_over_the_story_that_comes_with_the_model(model):

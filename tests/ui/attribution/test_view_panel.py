@@ -1,16 +1,20 @@
 """Long computations of the page: begun in a redraw, continued on request, kept, and stopped."""
 
+from itertools import count
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
+from gpt.engine.fair_share import ASKING, Client
 from gpt.generation import Settings
 from gpt.runs import Run
 from gpt.tracing import WINDOW
 from gpt.ui.attribution import view_panel
 from gpt.ui.attribution.prediction import prediction_of
-from gpt.ui.attribution.view_panel import Kept, streaming
+from gpt.ui.attribution.view_panel import Kept, Panel, streaming
+from gpt.ui.attribution.view_panels import Panels
 from gpt.ui.common.stoppable_work import Ongoing, stop_button
 
 RUN = Run("small", "", (1, 2, 3), Settings())
@@ -84,7 +88,40 @@ def test_stop_ends_the_steps_and_what_came_stays():
 
     *_, step, last = streaming(ongoing, stop, note, steps)(visitor, RUN)
     assert step in ({shown: 1}, {shown: 2})
-    assert last == {stop: stop_button(running=False), note: ""}
+    assert last == {stop: stop_button(running=False)}
+
+
+def test_what_is_asked_anew_is_drawn_after_the_last_of_what_was_asked_before():
+    ongoing, visitor = Ongoing(), SimpleNamespace(session_hash="visitor")
+    with gr.Blocks():
+        stop, note, shown = gr.Button(), gr.HTML(), gr.HTML()
+        panel = Panel(gr.Column(), note, lambda *_: {}, [], [], [], ongoing=ongoing)
+    drawn, begun = [], Event()
+
+    def steps(*_):
+        for number in count():
+            yield {shown: number}
+            begun.set()
+
+    def work():
+        drawn.extend(each.get(shown) for each in streaming(ongoing, stop, note, steps)(visitor, RUN))
+
+    thread = Thread(target=work)
+    thread.start()
+    assert begun.wait(20)
+    asking = ASKING.set(Client(session="visitor"))
+    Panels({"view": panel}).alone(lambda value: drawn.append(value) or {})("anew")
+    ASKING.reset(asking)
+    thread.join(20)
+    assert not thread.is_alive()
+    assert [each for each in drawn if each is not None][-1] == "anew"
+
+
+def test_what_waits_does_not_begin_once_something_else_is_asked():
+    ongoing = Ongoing()
+    with ongoing.waiting("visitor") as stopped, ongoing.waiting("somebody else") as other:
+        ongoing.end_outdated("visitor")
+        assert stopped.is_set() and not other.is_set()
 
 
 def test_what_is_refused_becomes_a_note_and_the_button_goes(handled):

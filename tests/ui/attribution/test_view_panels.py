@@ -1,17 +1,22 @@
 """The views of heads, tokens and swapped states, against the library's numbers."""
 
+import json
 import re
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
 
+from gpt import next_token_table
 from gpt.attribution.head_scores import head_scores
 from gpt.attribution.patching import activation_patching, estimated_patching, prompt_pair
 from gpt.attribution.token_importance import correlation, gradient_times_input, occlusion
 from gpt.generation import Settings
+from gpt.library import Library
+from gpt.model_reference import STORYTELLER
 from gpt.runs import Run
-from gpt.tokenizer import Tokenizer
+from gpt.tokenizer import Tokenizer, tokenizer_of
 from gpt.tracing import trace
 from gpt.ui.attribution import head_scores_panel, importance_panel, patching_panel
 from gpt.ui.attribution.figures import copies, measures, patch_grid
@@ -110,9 +115,33 @@ def test_rows_that_are_not_exact_yet_are_estimated(model, library):
     shares = patching_panel._with_estimate(pair, exact[:1])
     assert shares[0].equal(exact[0]) and shares[1:].equal(estimated_patching(pair)[1:])
     assert patching_panel._labels(pair) == ["The", "·king → ·queen", "·said", "·that"]
-    said = patching_panel._said(pair, "small", 1)
-    assert f"is {pair.difference_from:+.2f} after the first prompt" in said and "Rows from 1 on are an estimate" in said
-    assert "estimate" not in patching_panel._said(pair, "small", 3)
+    said = patching_panel._said(pair, "small", patching_panel._estimate(pair, 1))
+    assert f"is {pair.difference_from:+.2f} after the first prompt" in said and "Rows 1 to 2 are an estimate" in said
+    assert "Row 2 is an estimate" in patching_panel._estimate(pair, 2)
+    assert patching_panel._estimate(pair, 3) == ""
+
+
+def test_a_figure_with_estimates_says_which_they_are_also_where_it_is_saved(library):
+    with gr.Blocks():
+        made = patching_panel._lay_out()
+    question = ("small", "The king said that", "The queen said that", " he", " she")
+    pair = patching_panel._read(library, question)
+    rows = list(activation_patching(pair.model, pair.traced_from.ids, pair.traced_into.ids, 339, 673))
+    for n_exact in (1, 3):
+        fig = json.loads(patching_panel._drawn(made, question, pair, rows[:n_exact])[made.figure].plot)
+        told = [["as an estimate" in cell for cell in row] for row in fig["data"][0]["customdata"]]
+        assert told == [[row >= n_exact] * 4 for row in range(3)]
+        assert ("an estimate" in json.dumps(fig["layout"]["meta"])) == (n_exact < 3)
+        assert [shape["y0"] for shape in fig["layout"].get("shapes", [])] == ([0.5] if n_exact == 1 else [])
+
+
+@pytest.mark.parametrize("name", patching_panel._STORIES)
+def test_the_bundled_model_can_do_its_pairs(name):
+    model = Library(STORYTELLER).get().model
+    pair, reader = patching_panel._STORIES[name], tokenizer_of(model)
+    for prompt, answer in ((pair.taken_from, pair.token), (pair.put_into, pair.rival)):
+        (likeliest,) = next_token_table(model, reader.encode(prompt), n=1).tokens
+        assert reader.decode([likeliest.token_id]) == answer
 
 
 def test_prompts_that_are_too_long_or_of_several_tokens_are_refused(library):
@@ -127,7 +156,7 @@ def test_prompts_that_are_too_long_or_of_several_tokens_are_refused(library):
 def test_the_grid_holds_every_share(model):
     pair = prompt_pair(model, [1, 2, 3], [1, 4, 3], 5, 6)
     shares = estimated_patching(pair).numpy()
-    heat = patch_grid(["a", "b", "b"], shares).data[0]
+    heat = patch_grid(["a", "b", "b"], shares, 3).data[0]
     np.testing.assert_array_equal(heat.z, shares)
     assert len(set(heat.x)) == 3
 

@@ -70,7 +70,7 @@ def test_what_only_guides_the_eye_is_left_out():
 
 
 def test_grids_and_measures_say_their_tokens():
-    said = figure_in_words(patch_grid(["a", "b"], np.array([[0.0, 1.0]])))
+    said = figure_in_words(patch_grid(["a", "b"], np.array([[0.0, 1.0]]), 1))
     assert "a (1), entering block 0: 0 % comes back" in said and "b (2), entering block 0: 100 % comes back" in said
     assert figure_in_words(measures(["a"], [("replaced", [0.5])] * 3)).count("replaced: a: 0.5000") >= 1
 
