@@ -174,6 +174,13 @@ def _training_peak(
     return part["weights"] + part["optimizer"] + largest(start, last_block, end)
 
 
+def end_of_step(config: GPTConfig, workload: Workload) -> int:
+    """Bytes of tensors while a training step updates the last weights: all activations are free by then."""
+    memory = memory_of(config, workload)
+    scratch = _scratch(config, workload, model_symbols(config), work_symbols(workload))
+    return memory.weights + memory.optimizer + memory.gradients + scratch.value
+
+
 def _scratch(config: GPTConfig, workload: Workload, m: ModelSymbols, w: WorkSymbols) -> Term:
     """Arrays beside the gradients while the last gradients are computed and the weights are updated."""
     if workload.optimizer.startswith("adam"):
