@@ -79,7 +79,7 @@ def test_the_field_of_parts_is_saved_in_the_colours_that_it_has_on_the_page(open
 
 
 def test_the_candidates_are_saved_with_the_numbers_that_are_on_the_page(open_page, saved):
-    page = open_page(f"{RUN}inside&view=Switch+parts+off&off=0.5")
+    page = open_page(f"{RUN}inside&view=Switch+parts+off&off=0.all")
     numbers = in_view(page, "Switch parts off", "#off-candidates td").all_inner_texts()
     tokens = page.locator("#off-candidates .piece").all_inner_texts()
     texts = written(saved(page, "#off-candidates"))
@@ -90,7 +90,7 @@ def test_the_candidates_are_saved_with_the_numbers_that_are_on_the_page(open_pag
 
 
 def test_the_text_without_parts_is_saved_token_by_token(open_page, saved):
-    page = open_page(f"{RUN}inside&view=Switch+parts+off&off=0.5")
+    page = open_page(f"{RUN}inside&view=Switch+parts+off&off=0.all")
     page.locator("#off-again").click()
     expect(page.locator("#off-rewritten .token")).to_have_count(4 + 6)
     for strip in ("#off-original", "#off-rewritten"):

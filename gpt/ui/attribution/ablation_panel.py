@@ -63,8 +63,10 @@ def build(page: Page, _: gr.HTML) -> Panel:
         return _drawn(made, prediction_of(page.library, run, position), off, way)
 
     def switch(event: gr.SelectData, run: Run | None, off: Off) -> Off:
-        columns = 1 if run is None else page.library.get(run.model_name).model.config.n_heads + 2
-        return off ^ {divmod(int(event.index), columns)}
+        if run is None:
+            return off
+        config = page.library.get(run.model_name).model.config
+        return off ^ {words.part_at(config, int(event.index))}
 
     switched = made.field.select(switch, [page.run, made.off], [made.off], api_visibility="private")
     cleared = made.clear.click(frozenset, None, [made.off], api_visibility="private")

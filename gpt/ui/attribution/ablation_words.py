@@ -15,8 +15,10 @@ from ..common.page_html import table
 from .prediction import Prediction
 from .view_panel import said_html
 
-# Chosen parts as (row, column) of the field: a column a head, then the feed-forward, then the whole block.
+# Chosen parts as a block and a head of it, or one of the other two: whatever number of heads another model has.
 Off = frozenset[tuple[int, int]]
+FEED_FORWARD, BLOCK = -2, -1
+_IN_ADDRESS = {FEED_FORWARD: "ff", BLOCK: "all"}
 
 CANDIDATE_COLUMNS = (
     "token id",
@@ -32,24 +34,30 @@ _LONGEST_OFF = 10_000  # characters in an address
 
 
 def off_text(off: Off) -> str:
-    """The chosen parts as they stand in the address: 0.1,3.4 are row 0, column 1 and row 3, column 4."""
-    return SEPARATOR.join(f"{row}.{column}" for row, column in sorted(off))
+    """The chosen parts as they stand in the address: 0.1,3.ff,4.all are a head, a feed-forward and a block."""
+    return SEPARATOR.join(f"{block}.{_IN_ADDRESS.get(part, part)}" for block, part in sorted(off))
 
 
 def off_from(text: str) -> Off:
     """The chosen parts of an address. Raises ValueError for another text."""
     pairs = [part.split(".") for part in text[:_LONGEST_OFF].split(SEPARATOR)]
-    return frozenset((place_in(row), place_in(column)) for row, column in pairs)
+    named = {name: part for part, name in _IN_ADDRESS.items()}
+    return frozenset((place_in(block), named[part] if part in named else place_in(part)) for block, part in pairs)
+
+
+def part_at(config: GPTConfig, place: int) -> tuple[int, int]:
+    """The part in a cell of the field, counted row by row."""
+    block, column = divmod(place, config.n_heads + 2)
+    return block, column if column < config.n_heads else (FEED_FORWARD, BLOCK)[column - config.n_heads]
 
 
 def parts_off(config: GPTConfig, off: Off) -> dict[str, Any]:
     """The arguments of `ablate` for the chosen parts that the model has."""
-    h = config.n_heads
-    inside = sorted((row, column) for row, column in off if row < config.n_layers and column < h + 2)
+    inside = sorted((block, part) for block, part in off if block < config.n_layers)
     return {
-        "heads": [(row, column) for row, column in inside if column < h],
-        "feed_forwards": [row for row, column in inside if column == h],
-        "blocks": [row for row, column in inside if column == h + 1],
+        "heads": [(block, part) for block, part in inside if 0 <= part < config.n_heads],
+        "feed_forwards": [block for block, part in inside if part == FEED_FORWARD],
+        "blocks": [block for block, part in inside if part == BLOCK],
     }
 
 
@@ -68,8 +76,8 @@ def field(config: GPTConfig, off: Off, effects: Sequence[BlockEffects]) -> str:
     rows = [
         [
             *(_head(row, head, off, effects, largest) for head in range(config.n_heads)),
-            Cell(f"feed-forward of block {row}", "", (row, config.n_heads) in off, "ff"),
-            Cell(f"all of block {row}", "", (row, config.n_heads + 1) in off, "all"),
+            Cell(f"feed-forward of block {row}", "", (row, FEED_FORWARD) in off, "ff"),
+            Cell(f"all of block {row}", "", (row, BLOCK) in off, "all"),
         ]
         for row in range(config.n_layers)
     ]

@@ -1,6 +1,7 @@
 """Parts that are switched off, as the page names and shows them."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -23,11 +24,19 @@ def prediction(library) -> Prediction:
 
 
 def test_columns_are_heads_then_the_feed_forward_then_the_block(model):
-    off = frozenset({(0, 3), (1, 4), (2, 5), (1, 0), (7, 0), (0, 9)})
+    off = frozenset(words.part_at(model.config, place) for place in (3, 10, 17, 6)) | {(7, 0), (0, 9)}
     parts = words.parts_off(model.config, off)
     assert parts == {"heads": [(0, 3), (1, 0)], "feed_forwards": [1], "blocks": [2]}
     assert words.named(model.config, off) == "head 0.3, head 1.0, feed-forward 1, block 2"
     assert words.named(model.config, frozenset({(7, 0)})) == ""
+
+
+def test_a_part_keeps_its_meaning_in_a_model_with_more_heads(model):
+    ff_and_block = frozenset(words.part_at(model.config, place) for place in (10, 17))
+    wider = replace(model.config, emb_dim=60, n_heads=12)
+    assert words.named(wider, ff_and_block) == words.named(model.config, ff_and_block) == "feed-forward 1, block 2"
+    assert words.off_from(words.off_text(ff_and_block | {(0, 11)})) == ff_and_block | {(0, 11)}
+    assert words.off_text(ff_and_block) == "1.ff,2.all"
 
 
 def test_the_field_has_a_cell_for_every_part_and_colours_what_was_measured(model, prediction):
