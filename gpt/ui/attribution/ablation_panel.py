@@ -17,7 +17,7 @@ from ..common.captions import About, about_run
 from ..common.code_behind import code_area, code_value
 from ..common.components import note_area
 from ..common.downloads import File, csv_file
-from ..common.drawing import MODEL_EVENT, Updates
+from ..common.drawing import MODEL_EVENT, Listener, Updates
 from ..common.head_field import head_field
 from ..common.number_format import chance
 from ..common.page_context import Page
@@ -85,7 +85,7 @@ def build(page: Page, _: gr.HTML) -> Panel:
         made.rewritten,
         made.code,
     ]
-    redraws = [made.by.input, switched.then, cleared.then]
+    redraws: list[Listener] = [made.by.input, switched.then, cleared.then]
     return Panel(made.area, made.note, draw, [made.off, made.by], outputs, redraws, ongoing=ongoing)
 
 

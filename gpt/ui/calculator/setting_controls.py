@@ -207,10 +207,10 @@ def whole(name: str, value: Any) -> Any:
 
 def per_second(name: str, value: Any) -> float:
     """A typed number of billions a second, as one a second. Raises ValueError for one that cannot be a machine's."""
-    value = float(_filled(name, value))
-    if not _SLOWEST <= value <= _FASTEST:
-        raise ValueError(f"{name} is {value:g}: choose a number from {_SLOWEST:g} to {_FASTEST:g}.")
-    return 1e9 * value
+    billions = float(_filled(name, value))
+    if not _SLOWEST <= billions <= _FASTEST:
+        raise ValueError(f"{name} is {billions:g}: choose a number from {_SLOWEST:g} to {_FASTEST:g}.")
+    return 1e9 * billions
 
 
 def _number_in(text: Any) -> Any:
