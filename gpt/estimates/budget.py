@@ -105,7 +105,9 @@ def memory_of(config: GPTConfig, workload: Workload) -> MemoryEstimate:
     peak = _inference_peak(m, w, named) if inference else _training_peak(config, workload, m, w, named)
     rows = [term.formula(name, "bytes", source) for name, (term, source) in parts.items()]
     rows.append(everything.formula("total", "bytes", "the sum of the above, which no moment holds quite like that"))
-    rows.append(peak.formula("peak", "bytes", "gpt/model.py, the most held at once in one pass"))
+    # Where a block takes more than the head, somewhat less is held.
+    bound = "; at most, where blocks are computed again" if workload.recompute == "full" else ""
+    rows.append(peak.formula("peak", "bytes", f"gpt/model.py, the most held at once in one pass{bound}"))
     check_countable(max(row.value for row in rows), "bytes")
     return MemoryEstimate(
         **{name: term.value for name, (term, _) in parts.items()},

@@ -73,6 +73,17 @@ def test_activations_for_every_recomputation(recompute, shape, others):
     assert found.peak == pytest.approx(estimate.peak, rel=0.02)
 
 
+@pytest.mark.parametrize("n_layers", [1, 6])
+def test_where_blocks_are_computed_again_the_peak_is_a_bound_and_says_so(n_layers):
+    blocks_are_most = GPTConfig(
+        vocab_size=500, context_length=128, emb_dim=128, n_heads=4, n_layers=n_layers, tied_head=True, drop_rate=0.0
+    )
+    workload = Workload("float32", 8, 128, "training", "sgd", "full")
+    estimate, kept = (memory_of(blocks_are_most, each) for each in (workload, replace(workload, recompute="none")))
+    assert measured(blocks_are_most, workload).peak <= estimate.peak
+    assert "at most" in estimate.formulas[-1].source and "at most" not in kept.formulas[-1].source
+
+
 def test_inference_of_another_width_takes_what_the_formulas_say():
     workload = Workload(seq_len=96)
     for inner_dim in (8, 500):
