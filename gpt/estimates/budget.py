@@ -176,9 +176,11 @@ def _training_peak(
     return part["weights"] + part["optimizer"] + largest(start, last_block, end)
 
 
-def end_of_step(config: GPTConfig, workload: Workload) -> int:
-    """Bytes of tensors while a training step updates the last weights: all activations are free by then."""
-    memory = memory_of(config, workload)
+def end_of_step(config: GPTConfig, workload: Workload, memory: MemoryEstimate) -> int:
+    """Bytes of tensors while a training step updates the last weights: all activations are free by then.
+
+    memory is the workload's.
+    """
     scratch = _scratch(config, workload, model_symbols(config), work_symbols(workload))
     return memory.weights + memory.optimizer + memory.gradients + scratch.value
 

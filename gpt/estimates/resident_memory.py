@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from ..config import GPTConfig
 from .activations import block_in_backward
-from .budget import check_countable, end_of_step, memory_of
+from .budget import MemoryEstimate, check_countable, end_of_step, memory_of
 from .formula import Formula, constant, symbol, total
 from .workload import Workload, model_symbols, work_symbols
 
 MEASURED_ON = "2 processors of AMD EPYC or Intel Xeon, Linux x86_64, torch 2.13.0, November 2026"
-# Each figure below comes from processes of `python -m gpt.estimates.measured_process SETTINGS` on those machines, which
-# prints the most that it held, Linux's VmHWM, before the model was built and at the end.
+# Each figure below comes from processes of `python -m gpt.estimates.measured_process SETTINGS` on the first of them,
+# where no other is named, which prints the most that it held, Linux's VmHWM, before the model was built and at the end.
 # Tensors of 14 kB, {"config": {"vocab_size": 100, "emb_dim": 8, "n_heads": 1, "n_layers": 1, "context_length": 8},
 # "workload": {"seq_len": 8}}, began with 237 MB and ended with 324 MB, and with 330 MB after a step of training.
 _PROCESS_BYTES = 326 * 10**6
@@ -37,23 +37,24 @@ def resident_peak(config: GPTConfig, workload: Workload) -> Formula | None:
 
     Raises ValueError for an impossible workload.
     """
-    peak = symbol("peak", memory_of(config, workload).peak)
+    memory = memory_of(config, workload)
+    peak = symbol("peak", memory.peak)
     if workload.dtype == "int8":
         return None
     gaps = symbol(f"{_GAPS_PERCENT} % of it", peak.value * _GAPS_PERCENT // 100)
-    staying = symbol("freed activations", _staying(config, workload, peak.value))
+    staying = symbol("freed activations", _staying(config, workload, memory))
     blocks = _BLOCKS_OF_GAPS * symbol("one block", _freed_between(config, workload))
     whole = total(constant(_PROCESS_BYTES), peak, gaps, staying, blocks)
     check_countable(whole.value, "bytes")
     return whole.formula("resident", "bytes", f"measured on {MEASURED_ON}")
 
 
-def _staying(config: GPTConfig, workload: Workload, peak: int) -> int:
+def _staying(config: GPTConfig, workload: Workload, memory: MemoryEstimate) -> int:
     """Bytes of activations that a process still holds at the end of a training step, beyond its peak."""
     if workload.mode == "inference":
         return 0
-    activations = memory_of(config, workload).activations
-    return max(0, end_of_step(config, workload) + activations * _STAYING_PERCENT // 100 - peak)
+    staying = memory.activations * _STAYING_PERCENT // 100
+    return max(0, end_of_step(config, workload, memory) + staying - memory.peak)
 
 
 def _freed_between(config: GPTConfig, workload: Workload) -> int:

@@ -112,7 +112,7 @@ class Ongoing:
                 self._works[request.session_hash].stopped.set()
 
     def end_outdated(self, visitor: str | None) -> None:
-        """The same for a visitor who now asks something else: also what still waits does not begin."""
+        """End the work of a visitor who now asks something else, after its last update; what waits does not begin."""
         with self._guard:
             waiting, work = self._waiting.get(visitor), self._works.get(visitor)
         if waiting is not None:
