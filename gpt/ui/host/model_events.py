@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, nullcontext, suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
 from inspect import isgeneratorfunction, signature
 from threading import Event
@@ -25,7 +25,6 @@ from ...runs import check_prompt
 from ..common.drawing import MODEL_QUEUE
 from ..common.time_limit import time_is_over
 from ..common.waiting_events import waits_of
-from .answer_order import AnswerOrder
 from .waiting_line import Line, Ticket
 
 _LOOK_SECONDS = 0.25  # between two looks at a load, at the line, and at whether the visitor is still there
@@ -42,7 +41,6 @@ class ModelEvents:
     library: Library
     line: Line
     max_seconds: float | None
-    order: AnswerOrder = field(default_factory=AnswerOrder)
 
     def put_in_line(self) -> None:
         """Let every such event wait for its turn."""
@@ -78,12 +76,11 @@ class ModelEvents:
         @wraps(fn)
         async def answering(*values: Any) -> Any:
             client = ASKING.get()
-            with self.line.joined(client) as ticket, self.order.begun(client) as number:
+            with self.line.joined(client) as ticket:
                 async for _ in self._waiting(ticket, _named_model(fn, values)):
                     pass
                 with self._counted(client):
-                    answer = await asyncio.wrap_future(threads.submit(copy_context().run, fn, *values))
-                return self.order.still_true(client, number, answer)
+                    return await asyncio.wrap_future(threads.submit(copy_context().run, fn, *values))
 
         return answering
 

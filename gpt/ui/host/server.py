@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 from ...library import Library
 from ...training.trainer import close_all
 from ..page import ICON, STYLESHEET, THEME
+from .answer_order import keep_answers_in_order
 from .assistants import AssistantSessions, serve_assistants
 from .called_events import Calls
 from .event_answers import answer_every_event
@@ -67,6 +68,7 @@ def application(page: gr.Blocks, library: Library, options: Options) -> tuple[AS
     page._queue.ANALYTICS_MAX_EVENTS, page._queue.ANAYLTICS_CACHE_FREQUENCY = 1, sys.maxsize
     page._queue.pending_messages_per_session = cast(Any, Mailboxes())
     ModelEvents(page, library, line, options.max_seconds).put_in_line()
+    keep_answers_in_order(page)
     answer_every_event(page, sessions, counts)
     send_whole_values(page)
     keeping = Housekeeping(page, sessions, line, counts, options.public)
