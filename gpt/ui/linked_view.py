@@ -71,9 +71,10 @@ def keep_view(page: Page, tabs: gr.Tabs, first_tab: str) -> None:
         for (tab, name), each in found.items()
     ]
     write = _WRITE.replace("SEPARATOR", SEPARATOR).replace("FIRST", first_tab).replace("PLACES", json.dumps(places))
-    listeners = [tabs.change, *(each.change for each in dict.fromkeys(found.values()))]  # type: ignore[attr-defined]
     gr.HTML("", js_on_load=_GO_BACK + _WITHOUT_BASE, visible="hidden")
-    gr.on(listeners, None, None, None, js=_WRITE_SOON, api_visibility="private")
+    # An event each: for every event, Gradio searches the page for all that could have triggered it.
+    for each in dict.fromkeys([tabs, *found.values()]):
+        each.change(None, None, None, js=_WRITE_SOON, api_visibility="private")  # type: ignore[attr-defined]
     button = gr.Button(visible="hidden", elem_id="write-address")
     button.click(None, inputs, None, js=write, api_visibility="private")
 

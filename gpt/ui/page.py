@@ -77,13 +77,6 @@ THEME = gr.themes.Default(
     button_cancel_background_fill_hover="#991b1b",
 )
 
-# Gradio tells the state of an event not only to what shows its progress, but also, from its end on, to all its inputs,
-# with every message of every other event again, and searches all components for each. It adds the inputs by `concat`:
-# a list that does not spread is passed over.
-_WITHOUT_INPUTS = """window.gradio_config.dependencies.forEach(({inputs}) => {
-  inputs[Symbol.isConcatSpreadable] = false;
-});"""
-
 # The tabs after Generate, in the order on the page.
 TABS: tuple[Tab, ...] = (probabilities, layernorm, calculator, building_blocks, inside, model_map, train)
 
@@ -93,7 +86,7 @@ def build_page(library: Library, options: Options = LAPTOP) -> gr.Blocks:
     blocks = gr.Blocks(title=APP, analytics_enabled=False, delete_cache=(3600, 3600))
     with blocks:
         endpoints.build(library, options)  # first: a function of the page may have the name of an endpoint
-        unseen = gr.HTML(js_on_load=_WITHOUT_INPUTS, visible="hidden")
+        unseen = gr.HTML(visible="hidden")
         model, chosen, run, position = gr.State(""), gr.State(""), gr.State(None), gr.State(None)
         branch = told_branch()
         top = header.build(library, model, chosen)

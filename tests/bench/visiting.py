@@ -22,11 +22,14 @@ window.firstToken = new Promise((resolve) => {
   look();
 });
 window.settled = () => visitor.settled(5, 60);
-// Seconds from an action to the last change on the page, once all answers are there.
+const element = ({target}) => target.nodeType === Node.ELEMENT_NODE ? target : target.parentElement;
+const isSeen = (change) => !['role', 'aria-label'].includes(change.attributeName) &&
+  element(change)?.checkVisibility({opacityProperty: true, visibilityProperty: true});
+// Seconds from an action to the last change that is seen on the page, once all answers are there.
 window.untilStill = async (act) => {
   const start = performance.now();
   let last = start;
-  const changes = new MutationObserver(() => { last = performance.now(); });
+  const changes = new MutationObserver((found) => { if (found.some(isSeen)) last = performance.now(); });
   changes.observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true});
   act();
   await settled();

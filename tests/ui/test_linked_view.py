@@ -27,8 +27,8 @@ def places_of(writer) -> list[dict]:
 
 
 def test_every_place_is_written_from_its_own_component_when_that_changes(visitor, writer):
-    (asking,) = [fn for fn in visitor.blocks.fns.values() if "write-address" in str(fn.js)]
-    listens = {visitor.blocks.blocks[target].elem_id for target, event in asking.targets if event == "change"}
+    asking = [target for fn in visitor.blocks.fns.values() if "write-address" in str(fn.js) for target in fn.targets]
+    listens = {visitor.blocks.blocks[target].elem_id for target, event in asking if event == "change"}
     assert [(visitor.blocks.blocks[target].elem_id, event) for target, event in writer.targets] == [
         ("write-address", "click")
     ]

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 from ...library import Library
 from ...training.trainer import close_all
 from ..page import ICON, STYLESHEET, THEME
+from ..quick_start import HEAD
 from .answer_order import keep_answers_in_order
 from .assistants import AssistantSessions, serve_assistants
 from .called_events import Calls
@@ -33,6 +34,7 @@ from .host_names import names_of
 from .host_options import Options
 from .housekeeping import Housekeeping
 from .incoming_requests import IncomingRequests
+from .kept_page import KeptPage
 from .listening_address import NAME, address_of
 from .mailboxes import Mailboxes
 from .model_events import ModelEvents
@@ -53,7 +55,7 @@ _LOOK_SECONDS = 0.01
 # For all that does not use a model; a page that waits for the load of one looks from a thread how far it is.
 _THREADS = 128
 # Gradio packs its scripts, but not the page, which is a megabyte. More than this level is twice the work for 5 % less.
-_PACKING = Middleware(GZipMiddleware, compresslevel=5)
+_MADE_ONCE_AND_PACKED = (Middleware(KeptPage), Middleware(GZipMiddleware, compresslevel=5))
 
 
 def application(page: gr.Blocks, library: Library, options: Options) -> tuple[ASGIApp, App]:
@@ -72,13 +74,14 @@ def application(page: gr.Blocks, library: Library, options: Options) -> tuple[AS
     answer_every_event(page, sessions, counts)
     send_whole_values(page)
     keeping = Housekeeping(page, sessions, line, counts, options.public)
-    whole = Starlette(routes=[Route("/health", health)], middleware=[_PACKING], lifespan=keeping.kept)
+    whole = Starlette(routes=[Route("/health", health)], middleware=_MADE_ONCE_AND_PACKED, lifespan=keeping.kept)
     gr.mount_gradio_app(
         cast(Any, whole),  # it asks for a FastAPI, and uses what that has of Starlette
         page,
         "/",
         theme=THEME,
         css_paths=STYLESHEET,
+        head=HEAD,
         footer_links=["api"],
         root_path=options.root_path,
         run_history=False,
