@@ -6,6 +6,7 @@ The same link gives the same bytes on one machine: fixed viewport, locale, time 
 """
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from hashlib import sha256
@@ -40,7 +41,8 @@ _STILL = """async ([still, limit]) => {
   }
   watching.disconnect();
 }"""
-# All words in the window, top to bottom.
+# All words in the window, top to bottom, but for tokens in lists: which of equally likely ones comes first differs
+# between processors.
 _WORDS = """() => {
   const found = [], range = document.createRange();
   const walker = document.createTreeWalker(document.querySelector('.gradio-container'), NodeFilter.SHOW_TEXT);
@@ -49,14 +51,17 @@ _WORDS = """() => {
     range.selectNodeContents(node);
     const box = range.getBoundingClientRect();
     const isSeen = box.width && box.top < window.innerHeight && box.bottom > 0 && style.visibility === 'visible';
-    if (isSeen && node.data.trim()) found.push(node.data.trim());
+    if (isSeen && node.data.trim() && !node.parentElement.closest('.piece')) found.push(node.data.trim());
   }
   return found.join('\\n');
 }"""
 
 
 class Taken(NamedTuple):
-    """A picture as PNG, and the digest of the words in it: they do not depend on how a machine draws letters."""
+    """A picture as PNG, and the digest of the words in it: they do not depend on how a machine draws letters.
+
+    Nor on its processor, whose last digits may be others: of a number only its length counts.
+    """
 
     png: bytes
     words: str
@@ -103,7 +108,8 @@ def take(browser: Browser, address: str, shot: Shot) -> Taken:
         page.add_style_tag(content=_UNMEASURED)
         page.evaluate(_STILL, [_STILL_MS, _TIME_LIMIT_MS])
         png = page.screenshot(animations="disabled", caret="hide")
-        return Taken(png, sha256(page.evaluate(_WORDS).encode()).hexdigest())
+        words = re.sub(r"\d", "0", page.evaluate(_WORDS))
+        return Taken(png, sha256(words.encode()).hexdigest())
     finally:
         context.close()
 
