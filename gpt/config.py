@@ -101,19 +101,20 @@ class GPTConfig:
         return DropRates(*(self.drop_rate if rate is None else rate for rate in own))
 
 
-def check_count(name: str, value: object) -> None:
-    """Raise ValueError unless value is a whole number from 1 to LARGEST_COUNT."""
+def check_count(name: str, value: object, least: int = 1) -> None:
+    """Raise ValueError unless value is a whole number from `least` to LARGEST_COUNT."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{name} is {value!r}: it has to be a whole number.")
-    if not 1 <= value <= LARGEST_COUNT:
-        raise ValueError(f"{name} is {value:,}: it has to lie between 1 and {LARGEST_COUNT:,}.")
+    if not least <= value <= LARGEST_COUNT:
+        raise ValueError(f"{name} is {value:,}: it has to lie between {least} and {LARGEST_COUNT:,}.")
 
 
 def _check_rate(name: str, value: object) -> None:
     if value is None and name != "drop_rate":
         return
     if not _is_number(value) or not 0.0 <= value < 1.0:
-        raise ValueError(f"{name} is {value!r}: it is a probability, at least 0 and below 1.")
+        said = f"{value:g}" if _is_number(value) else repr(value)
+        raise ValueError(f"{name} is {said}: it is a probability, at least 0 and below 1.")
 
 
 def _is_number(value: object) -> TypeGuard[float]:

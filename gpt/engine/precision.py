@@ -93,6 +93,7 @@ def to_steps(x: Tensor) -> Tensor:
 
 def to_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
     """weight (out, in) as whole numbers, and the scale (out,) that makes its largest absolute value in a row 127."""
+    weight = weight.detach()  # else the scale would keep it, and ask for gradients
     scale = weight.abs().amax(-1).clamp_min(torch.finfo(torch.float32).tiny) / _INT8_LEVELS
     return (weight / scale[:, None]).round_().to(torch.int8), scale
 

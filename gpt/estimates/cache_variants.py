@@ -47,8 +47,7 @@ class Variants:
         check_count("window", self.window)
         check_count("latent_dim", self.latent_dim)
         check_count("blocks with a window", self.local)
-        if self.full != 0:
-            check_count("blocks without a window", self.full)
+        check_count("blocks without a window", self.full, least=0)
 
 
 def cache_variants(config: GPTConfig, workload: Workload, variants: Variants) -> tuple[Formula, ...]:

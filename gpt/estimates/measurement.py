@@ -86,10 +86,11 @@ def measure(
 
 
 def slowness(workload: Workload) -> str:
-    """A sentence on how fast this processor trains in 16 bits; "" for everything else."""
-    if workload.mode != "training" or workload.dtype == "float32":
+    """A sentence on how fast this processor computes in 16 bits; "" for float32, and for int8, which it widens."""
+    if workload.dtype not in ("float16", "bfloat16"):
         return ""
-    many_times = "a backward pass takes many times as long as in float32"
+    which = "backward" if workload.mode == "training" else "forward"
+    many_times = f"a {which} pass takes many times as long as in float32"
     if has_fast_products(workload.dtype):
         return f"This processor has fast products in {workload.dtype}. On one that has none, {many_times}."
     return f"This processor has no fast products in {workload.dtype}: {many_times}."

@@ -22,14 +22,15 @@ _SIGNS = {
     r"\.attn\.attention\.q_proj\.": "GPT-Neo",
     r"(^|\.)gpt_neox\.": "GPT-NeoX",
     r"(^|\.)h\.\d+\.attn\.q_proj\.": "GPT-J",
-    r"(^|\.)layers\.\d+\.self_attn\.q_proj\.weight": "Llama, or one of its relatives",
     r"(^|\.)embeddings\.word_embeddings\.": "BERT",
     r"(^|\.)tokens_embed\.": "GPT-1",
     r"(^|\.)word_embeddings_layernorm\.": "BLOOM",
     r"(^|\.)block\.\d+\.layer\.\d+\.SelfAttention\.": "T5",
     r"(^|\.)decoder\.embed_positions\.": "OPT",
+    r"(^|\.)layers\.\d+\.self_attn\.q_proj\.weight": "Llama, or one of its relatives",  # last: OPT has these too
 }
 _ADAPTER = re.compile(r"(^|\.)(lora_[AB]|lora_embedding_[AB]|lora\.[AB]|prompt_encoder|prompt_embeddings|ia3_l)(\.|$)")
+_BOOKS_LORA = re.compile(r"\.lora\.[AB]$")
 _QUANTISED = re.compile(
     r"\.(qweight|qzeros|g_idx|SCB|absmax|quant_map|nested_absmax|quant_state\..*|weight_scale|weight_scale_inv)$"
 )
@@ -59,19 +60,25 @@ def is_another_architecture(model_type: object) -> bool:
 
 
 def _refuse_adapters(tensors: Mapping[str, StoredTensor], settings: Mapping[str, Any]) -> None:
-    if "peft_type" not in settings and not any(map(_ADAPTER.search, tensors)):
+    stated = settings.get("peft_type")
+    if stated is None and not any(map(_ADAPTER.search, tensors)):
         return
-    kind = "LoRA adapter" if str(settings.get("peft_type", "LORA")).upper() == "LORA" else "adapter"
+    if any(map(_BOOKS_LORA.search, tensors)) and any("tok_emb" in name for name in tensors):
+        raise WeightsError(
+            "This is the book's model with the LoRA layers of its appendix E not merged: add alpha · "
+            "(lora.A @ lora.B).T to each linear.weight, call the sums .weight, and save them without the LoRA layers."
+        )
+    kind = "a LoRA adapter" if str(stated or "LORA").upper() == "LORA" else "an adapter"
     base = settings.get("base_model_name_or_path")
     raise WeightsError(
-        f"This is a {kind}{f' for {base}' if base else ''}, not a whole model: merge it into its base model "
+        f"This is {kind}{f' for {base}' if base else ''}, not a whole model: merge it into its base model "
         f"(with peft: merge_and_unload) and save that."
     )
 
 
 def _refuse_quantised(tensors: Mapping[str, StoredTensor], settings: Mapping[str, Any]) -> None:
     stated = settings.get("quantization_config")
-    method = str(stated.get("quant_method") or "another method") if isinstance(stated, dict) else None
+    method = str(stated.get("quant_method") or "another method") if stated and isinstance(stated, dict) else None
     found = next((name for name, tensor in tensors.items() if _is_quantised(name, tensor)), None)
     if method or found:
         raise WeightsError(

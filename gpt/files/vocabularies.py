@@ -48,6 +48,17 @@ def read_vocabulary(
     GPT-2's vocabulary. end_of_text_id is config.json's eos_token_id, for files that do not name the token. Raises
     WeightsError for a vocabulary of another kind, for damaged files, and for tokens without a row.
     """
+    try:
+        return _vocabulary_of(files, rows, end_of_text_id)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # any value in them may be of any kind
+        raise WeightsError(
+            f"The vocabulary's files hold something else than they should ({error}): repair them, or {WITHOUT_IT}"
+        ) from error
+
+
+def _vocabulary_of(
+    files: Mapping[str, bytes], rows: int, end_of_text_id: object
+) -> tuple[Vocabulary | None, list[str]]:
     notes: list[str] = []
     vocab = next((name for name in _VOCAB if name in files), None)
     merges = next((name for name in _MERGES if name in files), None)
@@ -96,7 +107,8 @@ def _from_tokenizer_json(files: Mapping[str, bytes]) -> _Parts:
     model = settings.get("model")
     kind = model.get("type", "BPE" if "merges" in model else None) if isinstance(model, dict) else None
     if not isinstance(model, dict) or kind != "BPE":
-        raise _another_kind("SentencePiece's Unigram" if kind == "Unigram" else str(kind), "tokenizer.json")
+        named = "SentencePiece's Unigram" if kind == "Unigram" else str(kind or "of a kind that it does not name")
+        raise _another_kind(named, "tokenizer.json")
     if model.get("continuing_subword_prefix") or model.get("end_of_word_suffix") or model.get("byte_fallback"):
         raise WeightsError(f"The BPE in tokenizer.json marks the parts of words, so it is not byte-level: {WITHOUT_IT}")
     ids = token_table(model.get("vocab"), "tokenizer.json")
@@ -129,7 +141,7 @@ def _added_by_settings(files: Mapping[str, bytes], ids: Mapping[str, int]) -> li
     decoder = settings.get("added_tokens_decoder") or {}
     added = {str(each.get("content")): _added_token(each, int(token_id)) for token_id, each in decoder.items()}
     for content, token_id in _settings(files, "added_tokens.json").items():
-        added.setdefault(content, AddedToken(content, int(token_id), special=content in special))
+        added.setdefault(content, _added_token({"content": content, "special": content in special}, token_id))
     for content in named:
         if content in ids:
             added.setdefault(content, AddedToken(content, ids[content], special=True))
@@ -146,7 +158,7 @@ def _named_tokens(settings: Mapping[str, Any]) -> list[str]:
 
 def _added_token(settings: Mapping[str, Any], token_id: object) -> AddedToken:
     content = settings.get("content")
-    if not isinstance(content, str) or not content or not isinstance(token_id, int):
+    if not isinstance(content, str) or not content or not isinstance(token_id, int) or token_id < 0:
         raise WeightsError(f"The added token {settings} has no text or no id: repair the vocabulary's files.")
     flags = ("special", "normalized", "single_word", "lstrip", "rstrip")
     return AddedToken(content, token_id, **{flag: bool(settings.get(flag)) for flag in flags})

@@ -12,6 +12,7 @@ def tab(open_page):
     def opened(query: str = "", **how: object) -> Page:
         page = open_page(f"?tab=map&length=8{query}", **how)
         expect(page.locator("#map-picture .map-svg")).to_be_visible(timeout=60_000)
+        expect(page.locator("#map-where")).to_contain_text("of 12")  # while the text is written, it is drawn as it is
         return page
 
     return opened
@@ -77,6 +78,19 @@ def test_a_cell_that_moves_under_a_resting_pointer_is_not_followed(tab):
     cells.evaluate("(cells) => { cells.style.position = 'relative'; cells.style.top = '30px'; }")
     page.wait_for_timeout(300)
     expect(pair).to_have_text("·you (4) looks at ·moves (3)")
+
+
+def test_a_redraw_of_the_same_numbers_keeps_the_cell_and_the_focus(tab):
+    page = tab("&view=attention&token=6")
+    pair = page.locator("#map-follow .steps .pair")
+    page.evaluate("window.first = document.querySelector('#map-follow .following').cloneNode(true)")
+    page.locator("#map-follow .cell[data-row='3'][data-column='3']").click()
+    expect(pair).to_have_text("·you (4) looks at ·you (4)")
+    page.evaluate("document.querySelector('#map-follow .following').replaceWith(window.first)")
+    expect(pair).to_have_text("·you (4) looks at ·you (4)")
+    page.keyboard.press("ArrowLeft")
+    expect(pair).to_have_text("·you (4) looks at ·moves (3)")
+    expect(page.locator("#map-follow .cell[aria-pressed=true]")).to_have_attribute("data-column", "2")
 
 
 def test_one_step_leads_to_the_same_norm_on_its_tab(tab):

@@ -147,3 +147,11 @@ def test_unknown_and_repeated_packing_are_refused():
         set_precision(a_model(), "float8")
     with pytest.raises(ValueError, match="packed in int8 already"):
         set_precision(set_precision(a_model(), "int8"), "bfloat16")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_packed_model_asks_for_no_gradients(small_model, precision):
+    model = GPTModel(small_model.config).eval()
+    for parameter in set_precision(model, precision).parameters():
+        parameter.requires_grad_(False)
+    assert not model(torch.tensor([[1, 2, 3]])).requires_grad

@@ -45,7 +45,8 @@ NAMED = "h.1.mlp.c_fc.weight"
 REFUSED: dict[str, Refused] = {
     "an adapter's folder": Refused(adapter, "LoRA adapter .*openai-community/gpt2.*merge"),
     "an adapter's file": Refused(adapter_file, "LoRA adapter.*merge"),
-    "the book's LoRA, not merged": Refused(tensors(books_lora, "book"), "LoRA.*merge"),
+    "the book's LoRA, not merged": Refused(tensors(books_lora, "book"), "LoRA layers .* not merged: add alpha"),
+    "an adapter of another kind": Refused(beside(peft_type="PROMPT_TUNING"), "This is an adapter, not a whole model"),
     "GPTQ": Refused(tensors(gptq), "quantised"),
     "8 bits by bitsandbytes": Refused(tensors(eight_bits), "quantised"),
     "float8": Refused(tensors(float8), "quantised|F8_E4M3"),

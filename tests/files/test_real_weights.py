@@ -31,9 +31,10 @@ def test_it_is_the_124m_with_its_own_vocabulary(model):
 
 
 def test_the_greedy_continuation_is_the_published_one(model):
-    if model.precision == "float32":
-        steps = generate(model, GREEDY[:2], len(GREEDY) - 2, temperature=0)
-        assert [step.token_id for step in steps] == GREEDY[2:]
+    if model.precision != "float32":
+        pytest.skip("published of float32 weights")
+    steps = generate(model, GREEDY[:2], len(GREEDY) - 2, temperature=0)
+    assert [step.token_id for step in steps] == GREEDY[2:]
 
 
 def test_the_mean_loss_is_the_published_one(model):
@@ -45,7 +46,7 @@ def test_the_mean_loss_is_the_published_one(model):
 
 @pytest.mark.parametrize("prompt", PROBABILITIES)
 def test_the_likeliest_tokens_have_the_published_probabilities(model, prompt):
-    table = next_token_table(model, Tokenizer().encode(prompt), n=50)
+    published = PROBABILITIES[prompt]
+    table = next_token_table(model, Tokenizer().encode(prompt), n=model.config.vocab_size)
     found = {model.tokenizer.decode([row.token_id]): row.probability for row in table.tokens}
-    for token, probability in PROBABILITIES[prompt].items():
-        assert found.get(token) == pytest.approx(probability, abs=TOLERANCE[model.precision])
+    assert {token: found[token] for token in published} == pytest.approx(published, abs=TOLERANCE[model.precision])

@@ -244,6 +244,7 @@ def tokenizer_json(**changes: object) -> bytes:
     return json.dumps(settings).encode()
 
 
+PAIRS = {"vocab.json": b'{"a": 0}', "merges.txt": b""}
 REFUSED = {
     "WordPiece": ({"vocab.txt": b"[PAD]\n"}, r"\(vocab.txt\) is WordPiece"),
     "SentencePiece": ({"spiece.model": b""}, r"\(spiece.model\) is SentencePiece"),
@@ -259,6 +260,25 @@ REFUSED = {
     "marks inside words": (lambda: tokenizer_json(model__continuing_subword_prefix="##"), "marks the parts of words"),
     "an unknown cut": (lambda: tokenizer_json(pre_tokenizer={"type": "Whitespace"}), "of the kind Whitespace"),
     "no cut": (lambda: tokenizer_json(pre_tokenizer=None), "pre_tokenizer of the kind None"),
+    "merges that are a number": (lambda: tokenizer_json(model__merges=5), "something else than they should"),
+    "added tokens that are a text": (lambda: tokenizer_json(added_tokens="x"), "something else than they should"),
+    "a cut that is a text": (lambda: tokenizer_json(pre_tokenizer="ByteLevel"), "something else than they should"),
+    "an added token before the first": (
+        lambda: tokenizer_json(added_tokens=[{"content": "<X>", "id": -1}]),
+        "has no text or no id",
+    ),
+    "no kind": ({"tokenizer.json": b"{}"}, "is of a kind that it does not name"),
+    **{
+        f"{name} {content.decode()}": ({**PAIRS, name: content}, "something else than they should|has no text or no id")
+        for name, content in (
+            ("tokenizer_config.json", b'{"added_tokens_decoder": ["x"]}'),
+            ("tokenizer_config.json", b'{"added_tokens_decoder": {"500": "a"}}'),
+            ("tokenizer_config.json", b'{"added_tokens_decoder": {"x": {"content": "a"}}}'),
+            ("special_tokens_map.json", b'{"additional_special_tokens": 5}'),
+            ("added_tokens.json", b'{"<x>": null}'),
+            ("added_tokens.json", b'{"<x>": "abc"}'),
+        )
+    },
     "an unknown normalizer": (lambda: tokenizer_json(normalizer={"type": "Prepend"}), "of the kind Prepend"),
 }
 
@@ -269,4 +289,5 @@ def test_what_is_not_known_is_refused_in_one_sentence_with_the_way_out(name):
     files = files if isinstance(files, dict) else {"tokenizer.json": files()}
     with pytest.raises(WeightsError, match=said) as caught:
         read_vocabulary(files, 100_000)
-    assert str(caught.value).endswith(("instead of text.", "repair it or take it away.", "belong together."))
+    ways_out = ("instead of text.", "repair it or take it away.", "belong together.", "repair the vocabulary's files.")
+    assert str(caught.value).endswith(ways_out)

@@ -209,8 +209,13 @@ def per_second(name: str, value: Any) -> float:
     """A typed number of billions a second, as one a second. Raises ValueError for one that cannot be a machine's."""
     billions = float(_filled(name, value))
     if not _SLOWEST <= billions <= _FASTEST:
-        raise ValueError(f"{name} is {billions:g}: choose a number from {_SLOWEST:g} to {_FASTEST:g}.")
+        raise ValueError(f"{name} is {billions:g}: choose a number from {_SLOWEST:.9f} to {_FASTEST:,.0f}.")
     return 1e9 * billions
+
+
+def as_labelled(refusal: str) -> str:
+    """A refusal with the choices called as the page calls them."""
+    return refusal.replace("adamw_mixed", _OPTIMIZER_LABELS["adamw_mixed"]).replace("adamw", _OPTIMIZER_LABELS["adamw"])
 
 
 def _number_in(text: Any) -> Any:

@@ -32,6 +32,7 @@ from .measuring_panel import wire_measuring
 from .presets import Fields, Filled
 from .result_panels import Panels, build_panels
 from .setting_controls import (
+    as_labelled,
     config_controls,
     config_from,
     same_model,
@@ -225,24 +226,20 @@ def calculated_or_refused(asked: Asked, settings: Mapping[str, Any]) -> Values:
 
 
 def _refused(error: ValueError) -> str:
-    return problem(f"{error} The figures on this tab are still those of the settings before.")
+    return problem(f"{as_labelled(str(error))} The figures on this tab are still those of the settings before.")
 
 
-def json_of(measured: Measured | None, *values: Any) -> File | None:
-    """The calculation of what the panels ask and of the fields as JSON, or None when it is impossible."""
+def json_of(measured: Measured | None, *values: Any) -> File:
+    """The calculation of what the panels ask and of the fields as JSON. Raises ValueError when it is impossible."""
     asked, settings = asked_from(values)
     possible = _possible(settings)
-    if possible is None:
-        return None
     return json_file(about_settings("calculation", *possible), record(*possible, asked.after, measured))
 
 
-def csv_of(measured: Measured | None, *values: Any) -> File | None:
-    """Its formulas as CSV, and below them what was measured; None when the settings are impossible."""
+def csv_of(measured: Measured | None, *values: Any) -> File:
+    """Its formulas as CSV, and below them what was measured. Raises ValueError when the settings are impossible."""
     asked, settings = asked_from(values)
     possible = _possible(settings)
-    if possible is None:
-        return None
     names = [field.name for field in fields(Formula)]
     rows = [*sums(*possible, asked.after), *measured_rows(*possible, measured)]
     return csv_file(
@@ -252,11 +249,11 @@ def csv_of(measured: Measured | None, *values: Any) -> File | None:
     )
 
 
-def _possible(settings: Sequence[Any]) -> tuple[GPTConfig, Workload] | None:
-    """The settings, or None when the tab already says that they are impossible."""
+def _possible(settings: Sequence[Any]) -> tuple[GPTConfig, Workload]:
+    """The settings. Raises ValueError when they are impossible."""
     try:
         config, workload = settings_from(*settings)
         answer(config, workload)
-    except ValueError:
-        return None
+    except ValueError as error:
+        raise ValueError(f"Nothing is saved. {as_labelled(str(error))}") from error
     return config, workload

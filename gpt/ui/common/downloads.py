@@ -28,10 +28,13 @@ _SAVE = """(file) => {
 
 
 def save_button(label: str, elem_id: str, make: Callable[..., File | None], inputs: Sequence[Component]) -> gr.Button:
-    """A small button that saves what `make(*inputs)` returns: a csv_file or json_file; None for nothing."""
+    """A small button that saves what `make(*inputs)` returns: a csv_file or json_file; None for nothing.
+
+    Where make raises, the page says why, and nothing is saved.
+    """
     button = gr.Button(label, size="sm", elem_id=elem_id, elem_classes=["save"])
     file = gr.JSON(visible=False)
-    button.click(make, list(inputs), [file], api_visibility="private").then(
+    button.click(make, list(inputs), [file], api_visibility="private").success(
         None, [file], None, js=_SAVE, api_visibility="private"
     )
     return button

@@ -82,14 +82,17 @@ const tell = (cell) => {
     [cell.dataset.row, cell.dataset.column].map((place) => Number(place) + first).join('.');
   trigger('select', {index: 0, value: ''});
 };
-const pin = (cell) => {
-  pinned = [cell.dataset.row, cell.dataset.column];
-  tell(cell);
+const press = (cell) => {
   root().querySelectorAll('.cell').forEach((each) => {
     each.tabIndex = each === cell ? 0 : -1;
     each.setAttribute('aria-pressed', each === cell);
   });
   show(cell);
+};
+const pin = (cell) => {
+  pinned = [cell.dataset.row, cell.dataset.column];
+  tell(cell);
+  press(cell);
 };
 const pinnedCell = () => (pinned && root() &&
   root().querySelector(`.cell[data-row="${pinned[0]}"][data-column="${pinned[1]}"]`)) ||
@@ -101,7 +104,15 @@ element.addEventListener('mousemove', (event) => {
 });
 element.addEventListener('mouseout', (event) => { if (cellOf(event)) show(pinnedCell()); });
 element.addEventListener('click', (event) => { if (cellOf(event)) pin(cellOf(event)); });
-element.addEventListener('focusin', (event) => { if (cellOf(event)) pin(cellOf(event)); });
+let isFocused = false;
+element.addEventListener('focusin', (event) => {
+  isFocused = Boolean(cellOf(event));
+  if (isFocused) pin(cellOf(event));
+});
+element.addEventListener('focusout', (event) => {
+  // A redraw removes the focused cell, and the one in its place gets the focus. Not so where the visitor left.
+  setTimeout(() => { if (event.target.isConnected && !element.contains(document.activeElement)) isFocused = false; });
+});
 element.addEventListener('keydown', (event) => {
   const cell = cellOf(event);
   const move = {ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0]}[event.key];
@@ -111,11 +122,19 @@ element.addEventListener('keydown', (event) => {
   const next = root().querySelector(`.cell[data-row="${row}"][data-column="${column}"]`);
   if (next) next.focus();
 });
-// A redraw may change no more than attributes.
-let drawn = null;
+// A redraw of the same numbers keeps what the visitor has chosen meanwhile.
+const redrawn = () => {
+  if (pinned) press(pinnedCell());
+  else show(pinnedCell());
+  if (isFocused && document.activeElement === document.body) pinnedCell().focus({preventScroll: true});
+};
+// A redraw may change no more than attributes, or bring another field of the same numbers.
+let drawn = null, field = null;
 const begin = () => {
   const data = root() && root().dataset.follow + root().dataset.pinned;
-  if (!data || data === drawn) return;
+  if (!data || (data === drawn && root() === field)) return;
+  field = root();
+  if (data === drawn) return redrawn();
   drawn = data;
   const [row, column] = root().dataset.pinned.split('.');
   pinned = null;

@@ -320,11 +320,21 @@ def test_saved_files_hold_every_formula():
         "after the chapter, key-value cache",
         "after the chapter, at best",
     }
-    assert csv_of(None, *PANELS, *values(emb_dim=770)) is None
-    assert json_of(None, *PANELS, *values(seq_len=2000)) is None
-    # Its bytes can be counted, its operations cannot.
+
+
+@pytest.mark.parametrize("file_of", [json_of, csv_of])
+def test_what_is_impossible_is_not_saved_and_the_page_is_told_why(file_of):
+    # Of the last one the bytes can be counted, the operations cannot.
     many = {"context_length": 10**6, "seq_len": 10**6, "batch_size": 10**6, "mode": "inference"}
-    assert json_of(None, *PANELS, *values(**many)) is csv_of(None, *PANELS, *values(**many)) is None
+    mixed = {"mode": "training", "optimizer": "adamw_mixed", "dtype": "float32"}
+    for changed, why in (
+        ({"emb_dim": 770}, "emb_dim is 770"),
+        ({"seq_len": 2000}, "2,?000"),
+        (many, "more than a 64-bit number counts"),
+        (mixed, "AdamW, float32 master weights keeps .* plain AdamW"),
+    ):
+        with pytest.raises(ValueError, match=f"Nothing is saved. .*{why}"):
+            file_of(None, *PANELS, *values(**changed))
 
 
 def test_saved_files_hold_what_was_measured_of_these_settings_and_of_no_others():
