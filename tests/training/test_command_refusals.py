@@ -23,7 +23,7 @@ from gpt.training.command_line import main
         ("--evaluate-every 0", "evaluate_every is 0"),
         ("--patience 0", "patience is 0"),
         ("--keep-steps -1", "--keep-steps is -1"),
-        ("--dropout 1", "drop_rate is 1.0: it is a probability"),
+        ("--dropout 1", "drop_rate is 1: it is a probability"),
         ("--dropout nan", "drop_rate is nan"),
         ("--seed -1", "The seed is -1"),
         ("--heads 3", "emb_dim is 32 and n_heads is 3"),
