@@ -57,8 +57,8 @@ def after_panel(filled: AfterInputs, first: Values, allow_measuring: bool) -> Af
     with gr.Row():
         groups = number("n_kv_groups", "n_kv_groups", "Heads that share.")
         window = number("window", "window", "Tokens it sees.")
-        local = number("local", "Blocks with a window", "In a row.")
-        full = number("full", "Blocks without a window", "After them; then again.")
+        local = number("local", "With a window", "Blocks in a row.")
+        full = number("full", "Without a window", "After them; then again.")
         latent = number("latent_dim", "latent_dim", "Per token and block.")
     shown: Values = {
         "variants_note": note_area("calc-variants-problem"),
