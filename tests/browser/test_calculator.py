@@ -76,9 +76,12 @@ def test_what_only_training_has_a_use_for_appears_with_it(open_page):
     page.locator("#calc-dtype input").click()
     page.get_by_role("option", name="float16", exact=True).click()
     panel(page, "Measure")
-    expect(page.locator("#calc-measure-note")).to_contain_text("many times as long as in float32")
+    expect(page.locator("#calc-measure-note")).to_contain_text("a backward pass takes many times as long as in float32")
     page.get_by_role("radio", name="inference").check()
     expect(page.locator("#calc-optimizer")).to_be_hidden()
+    expect(page.locator("#calc-measure-note")).to_contain_text("a forward pass takes many times as long as in float32")
+    page.locator("#calc-dtype input").click()
+    page.get_by_role("option", name="float32", exact=True).click()
     expect(page.locator("#calc-measure-note p")).to_have_count(0)
 
 
