@@ -86,7 +86,7 @@ def measure(
 
 
 def slowness(workload: Workload) -> str:
-    """A sentence on how fast this processor computes in 16 bits; "" for float32, and for int8, which it widens."""
+    """A sentence on how fast this processor computes in 16 bits; "" for everything else."""
     if workload.dtype not in ("float16", "bfloat16"):
         return ""
     which = "backward" if workload.mode == "training" else "forward"

@@ -3,8 +3,8 @@
 Nothing of it changes what the page does: it saves Gradio work that grows with components times events.
 """
 
-# Gradio asks each event once for each component, through proxies that would notice if an event were changed. None is:
-# a list of a class of its own gets no proxies.
+# Gradio asks each event once for each component, through proxies that would notice if an event were changed. None is,
+# and an object with a prototype of its own gets no proxy.
 _PLAIN_EVENTS = "events.forEach((event) => Object.setPrototypeOf(event, {}));"
 
 # An event that follows another has nothing that triggers it. Gradio searches all components for that nothing.

@@ -28,9 +28,11 @@ class KeptPage:
             return
         headers = Headers(scope=scope)
         name = scope["scheme"], headers.get("host"), "gzip" in headers.get("accept-encoding", "")
-        answer = self._kept.get(name) or await self._answer(scope, receive)
-        if answer[0]["status"] == HTTPStatus.OK:
-            self._keep(name, answer)
+        answer = self._kept.get(name)
+        if answer is None:
+            answer = await self._answer(scope, receive)
+            if answer[0]["status"] == HTTPStatus.OK:
+                self._keep(name, answer)
         for message in answer:
             await send(message)
 
